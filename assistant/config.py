@@ -52,7 +52,7 @@ class Config:
     warnings: tuple[str, ...] = ()
 
 
-class _EnvModel(BaseSettings, Settings):  # type: ignore[misc]
+class _EnvModel(BaseSettings, Settings):
     model_config = SettingsConfigDict(
         env_prefix="ASSISTANT_", env_nested_delimiter="__", extra="ignore", frozen=True
     )
@@ -146,12 +146,13 @@ def _valid(key: str, value: Any, source: str, warnings: list[str]) -> bool:
 
 def _read_toml(path: Path, warnings: list[str]) -> Tree:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        tree: Tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         warnings.append(f"{path} can't be read and is ignored: {error}")
         return {}
+    return tree
 
 
 def _project_layer(root: Path, warnings: list[str]) -> Tree:
