@@ -14,7 +14,6 @@ from assistant.base import Hit, Position, Range, Snippet, Source, WireModel
 
 VERSION: Final = 1
 MIN_VERSION: Final = 1
-MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 1024 * 1024
 
 Token = int | str

@@ -313,7 +313,8 @@ def error_to_wire(error: AssistantError) -> dict[str, Any]:
 def _error_from_wire(error: Any) -> RpcError:
     if not isinstance(error, dict):
         return RpcError(errors.INTERNAL_ERROR, "the peer sent an error without content")
-    data = error.get("data") if isinstance(error.get("data"), dict) else {}
+    found = error.get("data")
+    data = found if isinstance(found, dict) else {}
     return RpcError(
         int(error.get("code", errors.INTERNAL_ERROR)),
         str(error.get("message", "")),
