@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
+
+FimOrder = Literal["psm", "spm"]
+"""Prefix, suffix, middle; or suffix, prefix, middle. In both the model writes the middle."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class ModelInfo:
 
     ``capabilities`` uses Ollama's words: completion, insert, chat, embedding, thinking, tools.
     ``chat`` means that the model has a template for messages. ``is_remote``: running it would send
-    text off this machine. ``fim_order`` is "spm" where the metadata or the bundled card says so.
+    text off this machine. ``fim_order`` is set where the model's own metadata names it.
+    ``base_name`` is the name inside the model file, whatever the person called the model.
     """
 
     name: str
@@ -37,6 +41,8 @@ class ModelInfo:
     capabilities: frozenset[str] = frozenset()
     context_length: int | None = None
     fim_tokens: FimTokens | None = None
+    fim_order: FimOrder | None = None
+    base_name: str = ""
     is_remote: bool = False
 
 
@@ -68,12 +74,15 @@ class ChatMessage:
 
 @dataclass(frozen=True)
 class ChatRequest:
+    """Asks for an answer. ``think``: let a model that can reason do so first; off by default."""
+
     model: str
     messages: tuple[ChatMessage, ...]
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
     temperature: float = 0.2
     options: RunnerOptions = RunnerOptions()
+    think: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,8 @@ class GenerationStats:
 class Token:
     """Is one piece of a stream. The last one has ``stop_reason`` ("stop", "length") and ``stats``.
 
-    ``is_thinking`` marks reasoning that is not part of the answer.
+    ``is_thinking`` marks reasoning that is not part of the answer. ``logprob`` is the mean over
+    the piece where it holds more than one token of the model.
     """
 
     text: str
