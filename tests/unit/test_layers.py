@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "engine.base",
         "engine.fim",
+        "complete.comments",
         "complete.prompt",
         "complete.filters",
         "index.chunk",
@@ -33,7 +34,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("retrieve",),
     ("complete", "chat", "index.indexer", "index.searcher"),
     ("daemon",),
-    ("daemon.app", "commands", "cli", "__main__"),
+    ("daemon.app",),
+    ("commands",),
+    ("cli", "__main__"),
 )
 """Bottom first. The longest name that fits a module, or a package above it, says its layer."""
 
