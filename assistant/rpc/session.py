@@ -77,8 +77,8 @@ class Session:
         self._writer = writer
         self._dispatcher = dispatcher
         self.name = name
-        self._running: dict[RequestId, asyncio.Task[Any]] = {}
-        self._abandoned: set[asyncio.Task[Any]] = set()
+        self._running: dict[RequestId, asyncio.Future[Any]] = {}
+        self._abandoned: set[asyncio.Future[Any]] = set()
         self._pending: dict[RequestId, asyncio.Future[Any]] = {}
         self._progress: dict[int | str, Callable[[dict[str, Any]], None]] = {}
         self._ids = itertools.count(1)
@@ -161,12 +161,12 @@ class Session:
         except AssistantError as error:
             self._send_error(request_id, error)
             return
-        task = asyncio.ensure_future(_as_coroutine(awaitable))
+        task: asyncio.Future[Any] = asyncio.ensure_future(awaitable)
         self._running[request_id] = task
         # From the done-callback: a task cancelled before its first step never runs its body.
         task.add_done_callback(lambda done: self._finish(request_id, method, done))
 
-    def _finish(self, request_id: RequestId, method: str, task: asyncio.Task[Any]) -> None:
+    def _finish(self, request_id: RequestId, method: str, task: asyncio.Future[Any]) -> None:
         self._abandoned.discard(task)
         if self._running.get(request_id) is not task:
             if not task.cancelled():
@@ -329,7 +329,3 @@ def unknown_method(method: str) -> RpcError:
         f"method '{method}' is unknown",
         hint="Update the plugin and the daemon to the same version.",
     )
-
-
-async def _as_coroutine(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
