@@ -6,6 +6,8 @@ line and Neovim speak 1-based lines; they convert at their own edge.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -13,9 +15,11 @@ from pydantic.alias_generators import to_camel
 class WireModel(BaseModel):
     """Is a message part: snake_case in Python, camelCase on the wire, unknown keys ignored."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", strict=False
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    def to_wire(self) -> dict[str, Any]:
+        """Returns the message as it goes on the wire."""
+        return self.model_dump(by_alias=True, mode="json")
 
 
 class Position(WireModel):

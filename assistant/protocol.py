@@ -148,6 +148,7 @@ class CompletionItem(WireModel):
     id: str
     insert_text: str
     range: Range
+    stop_reason: str | None = None
 
 
 class Timings(WireModel):
@@ -164,6 +165,8 @@ class InlineCompletionResult(WireModel):
     timings: Timings = Timings()
     reason: str | None = None
     """Why there are no items: the filter's name, "disabled", "no-model"; None where there are some."""
+    engine: str | None = None
+    model: str | None = None
 
 
 class CompletionPartial(WireModel):
