@@ -9,23 +9,22 @@ A release that this machine does not have is skipped by name, never silently::
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-
-import pynvim
 import pytest
 
 from tools.neovim import NeovimBuild, builds
+from tools.neovim_session import eventually, running_neovim, screen
 
-__all__ = ["NEOVIM_BUILDS", "NeovimBuild", "every_neovim", "neovim_params", "running_neovim"]
+__all__ = [
+    "NEOVIM_BUILDS",
+    "NeovimBuild",
+    "eventually",
+    "every_neovim",
+    "neovim_params",
+    "running_neovim",
+    "screen",
+]
 
 NEOVIM_BUILDS: list[NeovimBuild] = builds()
-START_TIMEOUT_S = 30
 
 
 def neovim_params(*names: str) -> list[object]:
@@ -47,54 +46,3 @@ def neovim_params(*names: str) -> list[object]:
 
 
 every_neovim = pytest.mark.parametrize("neovim_build", neovim_params())
-
-
-@contextmanager
-def running_neovim(
-    build: NeovimBuild, *arguments: str, env: Mapping[str, str] | None = None
-) -> Iterator[pynvim.Nvim]:
-    """Runs a headless Neovim and yields a session with it; both are gone afterwards.
-
-    ``env`` replaces the whole environment. Attach a UI (``nvim.ui_attach``) to have a screen. It
-    listens on a socket of its own, because pynvim leaves a child's pipes open when it closes.
-    """
-    with tempfile.TemporaryDirectory(prefix="nvim-", dir="/tmp") as folder:
-        address = str(Path(folder) / "s")
-        process = subprocess.Popen(
-            [*build.argv, "--headless", "--listen", address, *arguments],
-            env={**(os.environ if env is None else env), **build.env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            nvim = _attach(address, process)
-            try:
-                yield nvim
-            finally:
-                _close(nvim)
-        finally:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _attach(address: str, process: subprocess.Popen[bytes]) -> pynvim.Nvim:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not os.path.exists(address):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"Neovim does not listen (exit status {process.returncode})")
-        time.sleep(0.005)
-    return pynvim.attach("socket", path=address)
-
-
-def _close(nvim: pynvim.Nvim) -> None:
-    # pynvim closes its loop in the same breath as the transport, which then never closes its
-    # socket; one turn of the loop between the two lets it.
-    nvim._session.loop._transport.close()
-    nvim.loop.stop()
-    nvim.loop.run_forever()
-    nvim.close()
