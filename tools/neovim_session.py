@@ -36,12 +36,13 @@ def running_neovim(
     """Runs a headless Neovim and yields a session with it; both are gone afterwards.
 
     ``env`` replaces the whole environment. Attach a UI (``nvim.ui_attach``) to have a screen. It
-    listens on a socket of its own, because pynvim leaves a child's pipes open when it closes.
+    listens on a socket of its own, because pynvim leaves a child's pipes open when it closes; it
+    keeps no swap files.
     """
     with tempfile.TemporaryDirectory(prefix="nvim-", dir="/tmp") as folder:
         address = str(Path(folder) / "s")
         process = subprocess.Popen(
-            [*build.argv, "--headless", "--listen", address, *arguments],
+            [*build.argv, "-n", "--headless", "--listen", address, *arguments],
             env={**(os.environ if env is None else env), **build.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

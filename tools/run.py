@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
-ASSISTANT = [sys.executable, "-m", "assistant"]
+ASSISTANT = str(Path(sys.executable).with_name("assistant"))
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
 def print_engine(project: Path) -> None:
     """Starts the daemon and says which engine and models it chose."""
     done = subprocess.run(
-        [*ASSISTANT, "status", "--json"], cwd=project, stdout=subprocess.PIPE, text=True
+        [ASSISTANT, "status", "--json"], cwd=project, stdout=subprocess.PIPE, text=True
     )
     if done.returncode != 0:
         return
@@ -52,9 +52,9 @@ def print_engine(project: Path) -> None:
 
 def index(project: Path) -> None:
     """Indexes for lexical search and waits for it, then starts the rest without waiting."""
-    if subprocess.call([*ASSISTANT, "index", str(project), "--lexical-only"]) == 0:
+    if subprocess.call([ASSISTANT, "index", str(project), "--lexical-only"]) == 0:
         subprocess.Popen(
-            [*ASSISTANT, "index", str(project)],
+            [ASSISTANT, "index", str(project)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
