@@ -160,3 +160,18 @@ class Engine(Protocol):
     async def status(self) -> EngineStatus: ...
 
     async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Is what serves a role now: an engine, a model on it or None, and how it is to be run.
+
+    ``options`` is the one object that every role on this model shares. ``max_tokens`` is the
+    longest answer. ``reason`` says in plain words why it is this one.
+    """
+
+    engine: Engine
+    model: ModelInfo | None
+    options: RunnerOptions = RunnerOptions()
+    max_tokens: int = 128
+    reason: str = ""
