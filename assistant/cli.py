@@ -166,7 +166,7 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read us has seen enough; the interpreter must not complain at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
     except Exception as error:
         _usage_or_raise(error)

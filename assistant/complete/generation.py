@@ -12,16 +12,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
-from assistant.engine.base import CompletionRequest, Engine, GenerationStats, Token
+from assistant.engine.base import Engine, GenerationStats, Token
 from assistant.errors import AssistantError, EngineUnreachable
 
 log = logging.getLogger(__name__)
 
 Stopper = Callable[[str], bool]
 """Says of the text so far whether the answer is complete, so that the engine can be stopped."""
+
+Opener = Callable[[], AsyncGenerator[Token, None]]
+"""Opens the engine's stream."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ class Generation:
     """Runs one prompt on one engine and lets any number of requests follow it."""
 
     def __init__(
-        self, engine: Engine, request: CompletionRequest, anchor: Anchor, is_complete: Stopper
+        self, engine: Engine, model: str, anchor: Anchor, open_stream: Opener, is_complete: Stopper
     ) -> None:
         self.engine = engine
-        self.request = request
+        self.model = model
         self.anchor = anchor
+        self._open_stream = open_stream
         self.snapshot = Snapshot()
         self.subscribers = 0
         self.newer_waits = False
@@ -69,10 +73,6 @@ class Generation:
         self._is_complete = is_complete
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.engine.name, self.request.model, self.request.prompt
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -87,7 +87,7 @@ class Generation:
             return text.startswith(typed) and len(text) > len(typed)
         return text.startswith(typed) or typed.startswith(text)
 
-    async def follow(self) -> AsyncIterator[Snapshot]:
+    async def follow(self) -> AsyncGenerator[Snapshot, None]:
         """Yields the snapshot whenever it has grown, the last time when it is done.
 
         Raises what the engine raised. Leaving the iterator (``aclose``) detaches.
@@ -134,7 +134,7 @@ class Generation:
         started = time.monotonic()
         state = self.snapshot
         try:
-            async with contextlib.aclosing(self.engine.complete(self.request)) as stream:
+            async with contextlib.aclosing(self._open_stream()) as stream:
                 async for token in stream:
                     if token.text and state.first_token_ms < 0:
                         state.first_token_ms = (time.monotonic() - started) * 1000
@@ -182,16 +182,13 @@ class GenerationPool:
         return running if running is not None and running.fits(anchor) else None
 
     async def acquire(
-        self, engine: Engine, request: CompletionRequest, anchor: Anchor, is_complete: Stopper
+        self, engine: Engine, model: str, anchor: Anchor, open_stream: Opener, is_complete: Stopper
     ) -> Generation:
         """Returns a started generation for the request, after the one before it has ended.
 
         A caller that is cancelled while it waits for its turn has started nothing.
         """
-        slot = (engine.name, request.model)
-        fitting = self.fitting(engine, request.model, anchor)
-        if fitting is not None:
-            return fitting
+        slot = (engine.name, model)
         async with self._turns.setdefault(slot, asyncio.Lock()):
             running = self._running.get(slot)
             if running is not None:
@@ -199,7 +196,7 @@ class GenerationPool:
                     return running
                 running.make_way()
                 await running.ended()
-            generation = Generation(engine, request, anchor, is_complete)
+            generation = Generation(engine, model, anchor, open_stream, is_complete)
             self._running[slot] = generation
             generation.start()
             self._watch(slot, generation)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -78,9 +79,10 @@ class Child:
             await session.close()
         if process is None:
             return
-        for end in (lambda: None, process.terminate, process.kill):
-            with contextlib.suppress(ProcessLookupError):
-                end()
+        for number in (None, signal.SIGTERM, signal.SIGKILL):
+            if number is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(number)
             try:
                 await asyncio.wait_for(process.wait(), _CLOSE_SECONDS)
                 break
