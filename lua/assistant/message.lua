@@ -1,0 +1,85 @@
+--- The only module that speaks to the person. One line each; detail belongs in the log.
+local M = {}
+
+local CANCELLED = -32800
+local SUPERSEDED = -32802
+
+---@type table<string, true>
+local said = {}
+
+--- Shortens what would make Neovim ask for ENTER; the hint, which says what to do, is kept.
+---@param text string
+---@param hint string
+---@return string
+local function fit(text, hint)
+  local limit = math.max(vim.o.columns - 13, 20)
+  local whole = hint == '' and text or text .. ' ' .. hint
+  if vim.fn.strdisplaywidth(whole) <= limit then
+    return whole
+  end
+  local room = limit - vim.fn.strdisplaywidth(hint) - 2
+  if hint ~= '' and room >= 10 then
+    return vim.fn.strcharpart(text, 0, room) .. '… ' .. hint
+  end
+  return vim.fn.strcharpart(hint ~= '' and hint or text, 0, limit - 1) .. '…'
+end
+
+---@param level integer
+---@param text string
+---@param hint string?
+local function notify(level, text, hint)
+  text = text:gsub('%s*\n%s*', ' ')
+  hint = (hint or ''):gsub('%s*\n%s*', ' ')
+  local log = require('assistant.log')
+  local write = level >= vim.log.levels.WARN and log.warn or log.info
+  write('said: %s %s', text, hint)
+  vim.schedule(function()
+    vim.notify('assistant: ' .. fit(text, hint), level)
+  end)
+end
+
+---@param text string
+function M.info(text)
+  notify(vim.log.levels.INFO, text)
+end
+
+---@param text string
+function M.warn(text)
+  notify(vim.log.levels.WARN, text)
+end
+
+---@param text string
+function M.error(text)
+  notify(vim.log.levels.ERROR, text)
+end
+
+--- Shows an error as one line, message and hint; a cancelled request is no error.
+---@param err assistant.Error
+function M.from_error(err)
+  if err.code == CANCELLED or err.code == SUPERSEDED then
+    return
+  end
+  notify(vim.log.levels.ERROR, err.message or 'the request failed', (err.data or {}).hint)
+  require('assistant.event').emit('AssistantError', {
+    code = err.code,
+    message = err.message,
+    hint = (err.data or {}).hint,
+  })
+end
+
+--- Shows an error that comes again with every key only the first time.
+---@param err assistant.Error
+function M.from_error_once(err)
+  local key = ('%s %s'):format(err.code, err.message)
+  if not said[key] then
+    said[key] = true
+    M.from_error(err)
+  end
+end
+
+--- Lets `from_error_once` speak again, e.g. after a success.
+function M.forget()
+  said = {}
+end
+
+return M
