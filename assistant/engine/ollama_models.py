@@ -1,0 +1,112 @@
+"""Reads what Ollama tells about models, and its errors. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from assistant.engine.base import FimOrder, FimTokens, ModelInfo
+
+Json = Mapping[str, Any]
+
+CANCELS_FROM = (0, 30)
+"""From here on Ollama runs llama-server, which stops reading a prompt when its client is gone."""
+
+_FIM_KEYS = ("fim_pre", "fim_suf", "fim_mid")
+_OLD_KEYS = ("prefix", "suffix", "middle")
+_SPM = re.compile(r"suffix-prefix-middle order", re.IGNORECASE)
+
+
+def version_tuple(version: str) -> tuple[int, ...]:
+    """Returns the numbers of a version; one without any sorts before every real one."""
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("-")[0])[:3])
+
+
+def cancels_prompt(version: str) -> bool:
+    return version_tuple(version) >= CANCELS_FROM
+
+
+def full_name(model: str) -> str:
+    """Returns the name with its tag, as ``/api/tags`` gives it."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+def is_cloud_name(model: str) -> bool:
+    tag = model.rpartition("/")[2].partition(":")[2]
+    return tag == "cloud" or tag.endswith("-cloud")
+
+
+def is_remote(name: str, entry: Json) -> bool:
+    """Whether running this model sends text to another machine, through the local server."""
+    return is_cloud_name(name) or bool(entry.get("remote_host") or entry.get("remote_model"))
+
+
+def model_info(name: str, tag: Json, shown: Json) -> ModelInfo:
+    """Joins one entry of ``/api/tags`` with the answer of ``/api/show``."""
+    details = tag.get("details") or shown.get("details") or {}
+    meta: Json = shown.get("model_info") or {}
+    return ModelInfo(
+        name=name,
+        size_bytes=int(tag.get("size") or 0),
+        digest=str(tag.get("digest") or ""),
+        family=str(details.get("family") or ""),
+        parameters=str(details.get("parameter_size") or ""),
+        capabilities=_capabilities(shown),
+        context_length=_context_length(meta),
+        fim_tokens=fim_tokens(meta),
+        fim_order=fim_order(meta),
+        base_name=str(meta.get("general.basename") or meta.get("general.name") or ""),
+        is_remote=is_remote(name, tag) or is_remote(name, shown),
+    )
+
+
+def _capabilities(shown: Json) -> frozenset[str]:
+    """Returns Ollama's capabilities, and "chat" where the template takes messages.
+
+    Ollama chats with any template; one that only repeats the prompt makes no chat model.
+    """
+    capabilities = {str(c) for c in shown.get("capabilities") or ()}
+    template = str(shown.get("template") or "")
+    takes_messages = any(word in template for word in (".Messages", ".System", "[INST]"))
+    if "completion" in capabilities and (takes_messages or {"tools", "thinking"} & capabilities):
+        capabilities.add("chat")
+    return frozenset(capabilities)
+
+
+def _context_length(meta: Json) -> int | None:
+    value = meta.get(f"{meta.get('general.architecture')}.context_length")
+    return int(value) if isinstance(value, int | float) else None
+
+
+def fim_order(meta: Json) -> FimOrder | None:
+    return "spm" if _SPM.search(str(meta.get("general.description") or "")) else None
+
+
+def has_fim_ids(meta: Json) -> bool:
+    return _fim_ids(meta) is not None
+
+
+def _fim_ids(meta: Json) -> tuple[int, int, int] | None:
+    for keys in (_FIM_KEYS, _OLD_KEYS):
+        ids = [meta.get(f"tokenizer.ggml.{key}_token_id") for key in keys]
+        if all(isinstance(i, int) for i in ids):
+            first, second, third = (int(i) for i in ids if i is not None)
+            return first, second, third
+    return None
+
+
+def fim_tokens(meta: Json) -> FimTokens | None:
+    """Returns the texts of the FIM tokens, which stand in a verbose answer's token list only."""
+    ids, texts = _fim_ids(meta), meta.get("tokenizer.ggml.tokens")
+    if ids is None or not isinstance(texts, list) or max(ids) >= len(texts):
+        return None
+    return FimTokens(*(str(texts[i]) for i in ids))
+
+
+def placement(entry: Json) -> str:
+    """Returns where a loaded model of ``/api/ps`` runs: "CPU", "GPU" or "GPU 60 %"."""
+    size, on_gpu = int(entry.get("size") or 0), int(entry.get("size_vram") or 0)
+    if on_gpu <= 0:
+        return "CPU"
+    return "GPU" if on_gpu >= size else f"GPU {round(100 * on_gpu / size)} %"
