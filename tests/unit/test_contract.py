@@ -16,6 +16,7 @@ REPO = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/contract.md")
 CONTRACT = (REPO / "docs/contract.md").read_text("utf-8")
 README = (REPO / "README.md").read_text("utf-8")
+HEADING_OF_COMMANDS = {CONTRACT: "## 1. The editor", README: "## Commands"}
 NAMED_FILE = r"`((?:assistant|lua|plugin|rplugin|tests|tools|docs|doc)/[\w./]*(?:/|\.\w+))`"
 
 
@@ -67,6 +68,15 @@ def test_contract_names_every_command_of_the_command_line() -> None:
     rows = first_column(section(CONTRACT, "## 2. The command line"))
 
     assert {row.split()[1] for row in rows} == commands
+
+
+@pytest.mark.parametrize("text", [CONTRACT, README], ids=["contract", "README"])
+def test_documents_name_every_command_of_the_editor_and_no_other(text: str) -> None:
+    plugin = (REPO / "plugin/assistant.lua").read_text("utf-8")
+    defined = set(re.findall(r"^  (\w+) = \{$", plugin, re.MULTILINE))
+
+    assert defined
+    assert set(re.findall(r"`:AI(\w+)", section(text, HEADING_OF_COMMANDS[text]))) == defined
 
 
 def test_readme_names_only_options_that_exist() -> None:
