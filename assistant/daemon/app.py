@@ -18,7 +18,7 @@ from assistant.daemon.lock import DaemonLock
 from assistant.daemon.logs import setup_logging
 from assistant.daemon.projects import Projects
 from assistant.daemon.services import Services
-from assistant.engine.tokens import Calibrator
+from assistant.engine.tokens import TokenEstimator
 from assistant.rpc import server
 from assistant.settings import Settings
 
@@ -36,12 +36,12 @@ class Daemon:
         self._idle_seconds = idle_minutes * 60
         self._stopped = asyncio.Event()
         self._lonely_since = time.monotonic()
-        calibrator = Calibrator()
+        estimator = TokenEstimator()
         self.services = Services(
             engines=Engines(),
             projects=Projects(lambda root: config.load(root).settings, settings.log_level),
-            completion=CompletionService(calibrator),
-            chat=ChatService(calibrator=calibrator),
+            completion=CompletionService(estimator),
+            chat=ChatService(estimator),
             socket=socket,
             stop=self._stopped.set,
         )

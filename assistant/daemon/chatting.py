@@ -42,7 +42,7 @@ async def chat(connection: Connection, params: protocol.ChatParams, request: Req
         attachments=tuple(attachments),
         root=root,
         retrieve=retrieve,
-        num_ctx=choice.num_ctx,
+        num_ctx=choice.options.num_ctx,
         max_tokens=choice.max_tokens,
     )
     answer = await services.chat.answer(

@@ -51,15 +51,15 @@ async def initialize(
             "index": True,
             "search": True,
         },
-        hardware_tier=services.engines.tier(settings),
-        models=services.engines.configured_models(settings),
+        hardware_tier=(await services.engines.machine_tier(settings)).name,
+        models=await services.engines.roles(settings),
     )
 
 
 def initialized(connection: Connection, params: protocol.Empty) -> None:
-    connection.services.engines.tell_choice(
-        connection.config(connection.root).settings, connection.show_message
-    )
+    settings = connection.config(connection.root).settings
+    telling = connection.services.engines.tell_choice(settings, connection.show_message)
+    connection.services.background(telling)
 
 
 async def shutdown(connection: Connection, params: protocol.Empty, request: Request) -> None:
@@ -169,13 +169,19 @@ async def _complete(
     items = []
     if outcome.text:
         here = Range(start=params.position, end=params.position)
-        items.append(protocol.CompletionItem(id=item_id, insert_text=outcome.text, range=here))
+        items.append(
+            protocol.CompletionItem(
+                id=item_id, insert_text=outcome.text, range=here, stop_reason=outcome.stop_reason
+            )
+        )
     return protocol.InlineCompletionResult(
         items=items,
         timings=protocol.Timings(
             retrieve=outcome.retrieve_ms, first_token=outcome.first_token_ms, total=total
         ),
         reason=outcome.reason,
+        engine=choice.engine.name,
+        model=choice.model.name if choice.model else None,
     )
 
 
@@ -214,7 +220,7 @@ def item_note(connection: Connection, params: protocol.ItemParams) -> None:
 
 async def models(connection: Connection, params: protocol.Empty, request: Request) -> WireModel:
     settings = connection.config(connection.root).settings
-    return await connection.services.engines.report_models(settings)
+    return await connection.services.engines.models(settings)
 
 
 async def set_model(
@@ -241,7 +247,7 @@ async def status(connection: Connection, params: protocol.Empty, request: Reques
         socket=str(services.socket),
         engine=report.engine,
         roles=report.roles,
-        hardware_tier=services.engines.tier(found.settings),
+        hardware_tier=(await services.engines.machine_tier(found.settings)).name,
         latency_ms=services.latencies.report(),
         index=indexes,
         warnings=list(found.warnings),
