@@ -1,6 +1,6 @@
 """Drives a real Neovim through the whole assistant, on this repository, without a person.
 
-    make demo [NVIM=program]
+    make demo [NVIM=program or release]
 
 Keys are typed and the screen is read; the daemon, the engine and the index are the real ones, with
 data of their own that the next run finds again. Every step says what happened. The exit status is 1
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ import pynvim
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
-from tools.neovim import NeovimBuild, cache_dir  # noqa: E402
+from tools.neovim import cache_dir, chosen  # noqa: E402
 from tools.neovim_session import eventually, running_neovim, screen  # noqa: E402
 
 INDEX_TIMEOUT_S = 600
@@ -200,15 +199,16 @@ def run_steps(demo: Demo, steps: list[tuple[str, Callable[[], str]]]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nvim", default="nvim")
-    program = shutil.which(parser.parse_args().nvim)
-    if program is None:
-        print("there is no such Neovim", file=sys.stderr)
+    build = chosen(parser.parse_args().nvim)
+    if build.missing_reason:
+        print(f"Neovim {build.name}: {build.missing_reason}", file=sys.stderr)
         return 1
+    print(f"Neovim {build.name}", flush=True)
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as scratch:
         env = environment(Path(scratch))
         print_engine(env)
         arguments = ["--clean", "--cmd", f"set rtp^={REPO}", "--cmd", f"cd {REPO}"]
-        with running_neovim(NeovimBuild("chosen", (program,)), *arguments, env=env) as nvim:
+        with running_neovim(build, *arguments, env=env) as nvim:
             nvim.ui_attach(120, 40, rgb=True)
             nvim.exec_lua(LISTEN)
             demo = Demo(nvim)

@@ -61,6 +61,17 @@ def builds() -> list[NeovimBuild]:
     return [found[0], *sorted(found[1:], key=lambda build: _version_key(build.name))]
 
 
+def chosen(name: str) -> NeovimBuild:
+    """Returns the build that a person names: a release ("0.12") or a program."""
+    for build in builds():
+        if f"{build.name}.".startswith(f"{name}."):
+            return build
+    path = shutil.which(name)
+    if path is None:
+        return NeovimBuild(name, missing_reason=f"there is no program or release {name!r}")
+    return NeovimBuild(_version((path,)) or name, (path,))
+
+
 def fetch() -> None:
     """Unpacks the builds that are missing; one that can't be had leaves its reason behind."""
     have = {_minor(_system().name)}
