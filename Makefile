@@ -43,7 +43,7 @@ test-tools: setup
 	@$(VENV)/python tools/neovim.py fetch
 
 bench-ghost: setup ## measure the time from the last key to ghost text
-	@$(VENV)/python -m tests.bench.bench_ghost --nvim '$(NVIM)'
+	@$(VENV)/python -m tests.bench.bench_ghost
 
 bench-start: setup ## measure what the plugin adds to Neovim's start
 	@$(VENV)/python -m tests.bench.bench_start
