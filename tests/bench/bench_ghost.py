@@ -1,6 +1,6 @@
 """Measures the time from the last key to ghost text, with an engine that answers in no time.
 
-    make bench-ghost [NVIM=program or release]
+    make bench-ghost
 
 Everything is real but the model: keys, Neovim, host, daemon, HTTP to a server that has its answer
 ready. The clock is Neovim's own, from the key to the drawing of ghost text. The budget is 20 ms at
