@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import ollama
 
-from assistant.engine import fim, ollama_models
+from assistant.engine import fim, metadata, ollama_models
 from assistant.engine.address import normalize, require_local
 from assistant.engine.base import (
     ChatRequest,
@@ -249,7 +249,7 @@ class OllamaEngine:
         shown = await self._post("/api/show", {"model": name}, name)
         info = ollama_models.model_info(name, tag, shown)
         meta = shown.get("model_info") or {}
-        if fim.profile_for(info) is None and ollama_models.has_fim_ids(meta):
+        if fim.profile_for(info) is None and metadata.has_fim_ids(meta):
             shown = await self._post("/api/show", {"model": name, "verbose": True}, name)
             info = ollama_models.model_info(name, tag, shown)
         self._shown[name] = (time.monotonic(), info)

@@ -6,16 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.engine.base import FimOrder, FimTokens, ModelInfo
+from assistant.engine import metadata
+from assistant.engine.base import ModelInfo
 
 Json = Mapping[str, Any]
 
 CANCELS_FROM = (0, 30)
 """From here on Ollama runs llama-server, which stops reading a prompt when its client is gone."""
-
-_FIM_KEYS = ("fim_pre", "fim_suf", "fim_mid")
-_OLD_KEYS = ("prefix", "suffix", "middle")
-_SPM = re.compile(r"suffix-prefix-middle order", re.IGNORECASE)
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
@@ -53,10 +50,10 @@ def model_info(name: str, tag: Json, shown: Json) -> ModelInfo:
         family=str(details.get("family") or ""),
         parameters=str(details.get("parameter_size") or ""),
         capabilities=_capabilities(shown),
-        context_length=_context_length(meta),
-        fim_tokens=fim_tokens(meta),
-        fim_order=fim_order(meta),
-        base_name=str(meta.get("general.basename") or meta.get("general.name") or ""),
+        context_length=metadata.context_length(meta),
+        fim_tokens=metadata.fim_tokens(meta),
+        fim_order=metadata.fim_order(meta),
+        base_name=metadata.base_name(meta),
         is_remote=is_remote(name, tag) or is_remote(name, shown),
     )
 
@@ -72,36 +69,6 @@ def _capabilities(shown: Json) -> frozenset[str]:
     if "completion" in capabilities and (takes_messages or {"tools", "thinking"} & capabilities):
         capabilities.add("chat")
     return frozenset(capabilities)
-
-
-def _context_length(meta: Json) -> int | None:
-    value = meta.get(f"{meta.get('general.architecture')}.context_length")
-    return int(value) if isinstance(value, int | float) else None
-
-
-def fim_order(meta: Json) -> FimOrder | None:
-    return "spm" if _SPM.search(str(meta.get("general.description") or "")) else None
-
-
-def has_fim_ids(meta: Json) -> bool:
-    return _fim_ids(meta) is not None
-
-
-def _fim_ids(meta: Json) -> tuple[int, int, int] | None:
-    for keys in (_FIM_KEYS, _OLD_KEYS):
-        ids = [meta.get(f"tokenizer.ggml.{key}_token_id") for key in keys]
-        if all(isinstance(i, int) for i in ids):
-            first, second, third = (int(i) for i in ids if i is not None)
-            return first, second, third
-    return None
-
-
-def fim_tokens(meta: Json) -> FimTokens | None:
-    """Returns the texts of the FIM tokens, which stand in a verbose answer's token list only."""
-    ids, texts = _fim_ids(meta), meta.get("tokenizer.ggml.tokens")
-    if ids is None or not isinstance(texts, list) or max(ids) >= len(texts):
-        return None
-    return FimTokens(*(str(texts[i]) for i in ids))
 
 
 def placement(entry: Json) -> str:
