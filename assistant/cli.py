@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed with one plain line on stderr, 2 wrong usage, 130 i
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -157,30 +158,11 @@ def config(root: Root = None, as_json: Json = False) -> None:
 def main() -> None:
     """Runs the command line and exits with its code."""
     try:
-        app(standalone_mode=False)
+        app()
     except AssistantError as error:
-        _fail(str(error))
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        print(f"assistant: {error}", file=sys.stderr)
+        sys.exit(1)
     except BrokenPipeError:
         # Whoever read us has seen enough; the interpreter must not complain at exit.
-        sys.stdout = None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:
-        _usage_or_raise(error)
-
-
-def _usage_or_raise(error: Exception) -> None:
-    import click
-
-    if isinstance(error, click.ClickException):
-        error.show()
-        sys.exit(2 if isinstance(error, click.UsageError) else 1)
-    raise error
-
-
-def _fail(message: str) -> None:
-    print(f"assistant: {message}", file=sys.stderr)
-    sys.exit(1)

@@ -17,6 +17,8 @@ from assistant.daemon.documents import root_of
 from assistant.errors import AssistantError, RequestFailed
 from assistant.rpc.session import Session, error_to_wire
 
+INTERRUPTED = 130
+
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
@@ -26,7 +28,10 @@ def run(work: Awaitable[Any]) -> Any:
     async def wrapped() -> Any:
         return await work
 
-    return asyncio.run(wrapped())
+    try:
+        return asyncio.run(wrapped())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def print_json(value: Any) -> None:

@@ -129,7 +129,7 @@ class DaemonProcess:
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ASSISTANT_")},
             "ASSISTANT_HOME": str(home),
-            "PYTHONPATH": str(REPO),
+            "PYTHONPATH": os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")]),
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
