@@ -21,13 +21,13 @@ local function host_path()
 end
 
 ---@param name string
----@param args any[]
+---@param args string[]
 ---@return boolean sent
 local function call(name, args)
   if not channel then
     return false
   end
-  return pcall(vim.rpcnotify, channel, host_path() .. ':function:' .. name, unpack(args))
+  return pcall(vim.rpcnotify, channel, host_path() .. ':function:' .. name, args)
 end
 
 --- Returns why a host ended, from the last thing that it said.
