@@ -41,6 +41,7 @@ test-e2e: setup test-tools ## run the tests in real Neovims
 
 test-tools: setup
 	@$(VENV)/python tools/neovim.py fetch
+	@$(VENV)/python tools/ollama.py fetch
 
 bench-ghost: setup ## measure the time from the last key to ghost text
 	@$(VENV)/python -m tests.bench.bench_ghost
