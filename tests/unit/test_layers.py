@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "engine.base",
         "engine.fim",
+        "engine.metadata",
         "engine.ollama_models",
         "engine.select",
         "engine.thinking",
