@@ -135,5 +135,6 @@ api.nvim_create_autocmd('InsertEnter', {
   once = true,
   callback = function()
     require('assistant.completion').start()
+    require('assistant.completion').on_insert_enter()
   end,
 })
