@@ -34,7 +34,7 @@ _FIM_ORDER = (
     "metadata",
     "pocket",
 )
-"""By single-line infill of about the same size, as published: see the anchors of completion."""
+"""Best first, by the single-line infill scores that their makers publish for about the same size."""
 
 _CHAT_ORDER = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -86,7 +86,7 @@ def embedded_reason(role: str, why: str) -> str:
             f"{why} Completing Python with the small built-in model instead; "
             "'ollama pull qwen2.5-coder:1.5b-base' brings a better one."
         )
-    return f"{why} 'ollama pull qwen2.5-coder:3b' brings a model that chats."
+    return f"{why} 'ollama pull qwen2.5-coder:1.5b' brings a model that chats."
 
 
 def _can_chat(models: Sequence[ModelInfo]) -> list[ModelInfo]:
