@@ -31,8 +31,7 @@ INDEX_TIMEOUT_S = 600
 ANSWER_TIMEOUT_S = 300
 GHOST_TIMEOUT_S = 30
 TYPED = (
-    "import os\nimport sys\n\n\ndef main():\n    for name in os.listdir(sys.argv[1]):\n"
-    "        if name.endswith('.py'):\n            pri",
+    "try:\n    import json\nexcept Import",
     "import json\n\n\ndef load(path):\n    with open(path) as f:\n        return json.lo",
     "class Point:\n    def __init__(self, x, y):\n        self.x = x\n        self.y = ",
 )
