@@ -123,7 +123,9 @@ class Engines:
         window = tier.num_ctx
         if model is not None and model.context_length:
             window = min(window, model.context_length)
-        max_tokens = _COMPLETION_TOKENS if role == "completion" else min(1024, window // 3)
+        max_tokens = (
+            _COMPLETION_TOKENS if role == "completion" else min(tier.answer_tokens, window // 3)
+        )
         name = model.name if model is not None else "no model"
         return Choice(
             engine, model, RunnerOptions(window), max_tokens, f"{role}: {name} on {engine.name}."
