@@ -123,9 +123,12 @@ class FakeDaemon:
                 continue
         self._connections.clear()
 
-    def completion(self) -> Call:
-        """Returns the next completion request, waiting for it."""
-        return self._calls.get(timeout=TIMEOUT_S)
+    def completion(self, *position: int) -> Call:
+        """Returns the next completion request, or the next one at this line and byte column."""
+        while True:
+            call = self._calls.get(timeout=TIMEOUT_S)
+            if not position or call.position == position:
+                return call
 
     def waiting_completions(self) -> int:
         return self._calls.qsize()

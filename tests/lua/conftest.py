@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from tests.support.editor import REPO, environment
 from tests.support.neovim import NEOVIM_BUILDS, NeovimBuild, running_neovim
 
-_CASE = re.compile(r"^it\('((?:[^'\\]|\\.)*)'", re.MULTILINE)
+_CASE = re.compile(r"""^it\((['"])((?:(?!\1)[^\\]|\\.)*)\1""", re.MULTILINE)
 _RUN = "return dofile(...)"
 
 
@@ -24,7 +26,7 @@ class SpecFile(pytest.File):
     """Is one spec file; it runs once per release, when the first of its cases is asked for."""
 
     def collect(self) -> Iterator[SpecCase]:
-        names = [name.replace("\\'", "'") for name in _CASE.findall(self.path.read_text("utf-8"))]
+        names = [name for _, name in _CASE.findall(self.path.read_text("utf-8"))]
         for build in spec_builds():
             results: dict[str, str] = {}
             for name in names:
@@ -49,7 +51,7 @@ class SpecCase(pytest.Item):
             raise SpecFailed(error)
 
     def _run_file(self) -> dict[str, str]:
-        home = self.config.stash.setdefault(_HOME, _make_home())
+        home = _home(self.config)
         with running_neovim(
             self.build, "--clean", "--cmd", f"set rtp^={REPO}", env=environment(home)
         ) as nvim:
@@ -76,10 +78,11 @@ class SpecFailed(Exception):
 _HOME: pytest.StashKey[Path] = pytest.StashKey()
 
 
-def _make_home() -> Path:
-    import tempfile
-
-    return Path(tempfile.mkdtemp(prefix="spec-", dir="/tmp"))
+def _home(config: pytest.Config) -> Path:
+    if _HOME not in config.stash:
+        home = config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="spec-", dir="/tmp"))
+        config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    return config.stash[_HOME]
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SpecFile | None:
