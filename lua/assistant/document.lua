@@ -45,6 +45,13 @@ local function byte_count(bufnr)
   return vim.api.nvim_buf_get_offset(bufnr, vim.api.nvim_buf_line_count(bufnr))
 end
 
+--- Returns a file's URI, escapes in capitals as most programs write them, so that they compare.
+---@param path string
+---@return string
+local function file_uri(path)
+  return (vim.uri_from_fname(path):gsub('%%%x%x', string.upper))
+end
+
 ---@param bufnr integer
 ---@return string
 local function uri_of(bufnr)
@@ -52,7 +59,7 @@ local function uri_of(bufnr)
   if name == '' then
     return 'untitled:buffer-' .. bufnr
   end
-  return vim.uri_from_fname(name)
+  return file_uri(name)
 end
 
 --- Whether a buffer is one whose text the daemon may have: an ordinary local file or an unnamed
@@ -263,7 +270,7 @@ function M.root_uri(bufnr)
   while true do
     for _, marker in ipairs({ '/.git', '/.assistant.toml' }) do
       if require('assistant.compat').uv.fs_stat((folder == '/' and '' or folder) .. marker) then
-        return vim.uri_from_fname(folder)
+        return file_uri(folder)
       end
     end
     local parent = vim.fn.fnamemodify(folder, ':h')
@@ -273,7 +280,7 @@ function M.root_uri(bufnr)
     folder = parent
   end
   if cwd ~= '/' and (start == cwd or vim.startswith(start, cwd .. '/')) then
-    return vim.uri_from_fname(cwd)
+    return file_uri(cwd)
   end
   return nil
 end

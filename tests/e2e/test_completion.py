@@ -30,7 +30,7 @@ vim.api.nvim_set_decoration_provider(ns, {
 
 def show(editor: Editor, daemon: FakeDaemon, typed: str, *texts: str) -> None:
     """Types into an empty file and lets the daemon suggest ``texts`` behind it."""
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.input("i" + typed.replace("<", "<lt>"))
     daemon.completion(0, len(typed.encode())).answer(*texts)
     editor.wait(lambda: editor.suggestion == texts[0], f"{texts[0]!r} is suggested")
@@ -47,7 +47,7 @@ def test_ghost_text_is_on_the_screen_and_not_in_the_buffer(
 
 
 def test_text_streams_in(editor: Editor, fake_daemon: FakeDaemon) -> None:
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.input("ia = ")
     call = fake_daemon.completion(0, 4)
     call.partial("so")
@@ -127,7 +127,7 @@ def test_typing_something_else_clears_in_the_same_tick(
 
 
 def test_a_stale_answer_is_dropped(editor: Editor, fake_daemon: FakeDaemon) -> None:
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.input("ia = ")
     stale = fake_daemon.completion(0, 4)
     editor.input("x")
@@ -143,7 +143,7 @@ def test_a_stale_answer_is_dropped(editor: Editor, fake_daemon: FakeDaemon) -> N
 
 
 def test_the_daemon_has_the_text_of_the_request(editor: Editor, fake_daemon: FakeDaemon) -> None:
-    path = editor.edit("ü.py", "one\ntwo\nthree\n")
+    path = editor.edit("ü.txt", "one\ntwo\nthree\n")
     editor.input("ggdGix<CR><CR>日本語 = '")
     call = fake_daemon.completion(2, len("日本語 = '".encode()))
     (uri,) = fake_daemon.documents
@@ -190,10 +190,10 @@ def test_next_asks_for_more_and_cycles(editor: Editor, fake_daemon: FakeDaemon) 
 
 
 def test_mid_line_text_is_never_hidden(editor: Editor, fake_daemon: FakeDaemon) -> None:
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.input("if('日')<Left>")
     editor.input(",")
-    fake_daemon.completion(0, 7).answer(" 'x', key=len")
+    fake_daemon.completion(0, 8).answer(" 'x', key=len")
     editor.wait_shown("key=len")
 
     assert editor.screen()[0] == "f('日', 'x', key=len)"
@@ -204,7 +204,7 @@ def test_mid_line_text_is_never_hidden(editor: Editor, fake_daemon: FakeDaemon) 
 def test_a_long_suggestion_in_the_middle_keeps_the_rest_of_the_line(
     editor: Editor, fake_daemon: FakeDaemon
 ) -> None:
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.input("if(XYZ)<Left><Left><Left><Left>a")
     fake_daemon.completion(0, 3).answer("b" * 200)
     editor.wait(lambda: editor.suggestion is not None, "there is a suggestion")
@@ -220,7 +220,7 @@ def test_a_long_suggestion_in_the_middle_keeps_the_rest_of_the_line(
 def test_keys_are_the_persons_own_when_nothing_shows(
     editor: Editor, fake_daemon: FakeDaemon
 ) -> None:
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.lua(
         "vim.keymap.set('i', '<Tab>', function() return 'OWN' end, { expr = true, buffer = true })"
     )
@@ -259,7 +259,8 @@ def test_nothing_is_asked_while_a_macro_is_recorded(
     editor: Editor, fake_daemon: FakeDaemon
 ) -> None:
     show(editor, fake_daemon, "a = ", "value")
-    editor.input("<Esc>oqqx<Esc>qqiy<Esc>")  # the first qq is typed in insert mode
+    editor.input("<Esc>")
+    editor.wait(lambda: editor.mode == "n", "normal mode")
     before = fake_daemon.waiting_completions()
     editor.input("qqoz<Esc>q@q")
     editor.wait(lambda: editor.lines[-2:] == ["z", "z"], "the macro ran")
@@ -284,7 +285,7 @@ def test_disabled_by_option_starts_nothing(
     make_editor: MakeEditor, fake_daemon: FakeDaemon
 ) -> None:
     editor = make_editor({"completion": {"enabled": False}})
-    editor.edit("a.py")
+    editor.edit("a.txt")
     editor.input("ia = <Esc>")
     editor.wait(lambda: editor.lines == ["a = "] and editor.mode == "n", "typed")
 

@@ -58,10 +58,22 @@ local function create_autocommands()
   on({ 'TextChangedI', 'TextChangedP' }, controller.on_text_changed)
   on('CursorMovedI', controller.sync)
   on({ 'CompleteChanged', 'CompleteDone' }, controller.draw)
-  -- CTRL-C leaves insert mode without InsertLeave.
   on('ModeChanged', controller.leave, 'i*:[^i]*')
   on({ 'InsertLeave', 'BufLeave' }, controller.leave)
   on('ColorScheme', ghost.set_highlight)
+end
+
+--- Notices CTRL-C, which leaves insert mode without InsertLeave, and in 0.7 without any event.
+local function watch_interrupt()
+  vim.on_key(function(key)
+    if key == '\3' then
+      vim.schedule(function()
+        if vim.api.nvim_get_mode().mode:sub(1, 1) ~= 'i' then
+          controller.leave()
+        end
+      end)
+    end
+  end, vim.api.nvim_create_namespace('assistant.interrupt'))
 end
 
 --- Begins to listen, and starts nothing yet. Called before the first thing that is used here.
@@ -72,6 +84,7 @@ function M.start()
   is_started = true
   ghost.set_highlight()
   create_autocommands()
+  watch_interrupt()
   keymaps.map_complete(controller.complete)
   daemon.on_lost(controller.drop)
   daemon.on_ready(controller.resume)
