@@ -13,7 +13,7 @@ _ALIKE = 0.9
 _SUFFIX_START_CHARS = 20
 _LOOP_IN_LINE = re.compile(r"(\S.{3,39}?)\1{3,}")
 _LONGEST_BLOCK = 4
-_LEAST_BLOCK_CHARS = 20
+_LEAST_BLOCK_CHARS = 12
 
 
 def repeats_above(text: str, place: FilterContext) -> str:
