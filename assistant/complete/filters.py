@@ -46,6 +46,7 @@ def low_confidence(text: str, place: FilterContext) -> str:
 
 
 def whitespace_only(text: str, place: FilterContext) -> str:
+    """Drops what has no visible sign, at first and once more after what others took away."""
     del place
     return text if text.strip() else ""
 
@@ -70,6 +71,7 @@ _FILTERS: tuple[tuple[str, Filter], ...] = (
     ("brackets", boundaries.brackets),
     ("max_lines", cleanups.max_lines),
     ("trailing_space", cleanups.trailing_space),
+    ("nothing_left", whitespace_only),
     ("low_confidence", low_confidence),
 )
 
