@@ -142,9 +142,9 @@ def stop() -> None:
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Checks what usually breaks and says what to do about it."""
-    from assistant.commands import doctor as doctor_command
+    from assistant.commands import doctor as checks
 
-    doctor_command.doctor(as_json)
+    checks.check(as_json)
 
 
 @app.command()

@@ -128,7 +128,11 @@ def _searcher(worker: Worker) -> Callable[[], None]:
         )
 
     worker.handlers = {"sync": sync, "query": query}
-    return searcher.close
+
+    def close() -> None:
+        searcher.close()
+
+    return close
 
 
 def _lower_priority() -> None:

@@ -223,5 +223,6 @@ class Engines:
             show(choice.reason)
 
     async def aclose(self) -> None:
-        for engine in [*self._llamacpp.values(), *self._ollama.values()]:
+        engines: list[Engine] = [*self._llamacpp.values(), *self._ollama.values()]
+        for engine in engines:
             await engine.aclose()

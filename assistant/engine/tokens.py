@@ -45,10 +45,16 @@ class TokenEstimator:
         self._ratios[model] = seen if known is None else known + _WEIGHT * (seen - known)
 
 
+_LEAST_SHARE = 0.5
+"""Newer servers keep about half of a prompt that is too long; no estimate is off by as much."""
+
+
 def was_cut(estimated_tokens: int, counted_tokens: int, num_ctx: int) -> bool:
     """Says whether the engine dropped a part of the prompt without saying so.
 
-    Ollama 0.24 answers 200 and evaluates just what fits; its count then reaches the window while
-    the estimate lies above it.
+    Ollama 0.24 answers 200 and evaluates just what fits: its count then fills the window, which a
+    prompt that leaves room for the answer never does. A count of 0 is an engine that counts not.
     """
-    return counted_tokens >= num_ctx - 1 and estimated_tokens > num_ctx
+    if counted_tokens <= 0:
+        return False
+    return counted_tokens >= num_ctx - 1 or counted_tokens < _LEAST_SHARE * estimated_tokens

@@ -97,7 +97,9 @@ def test_estimate_counts_bytes(text: str, tokens: int, sent: int) -> None:
 def test_cut_is_noticed() -> None:
     assert was_cut(3000, 1024, 1024)
     assert not was_cut(900, 880, 1024)
-    assert not was_cut(1020, 1023, 1024)
+    assert was_cut(700, 1023, 1024)
+    assert was_cut(1000, 480, 1024)
+    assert not was_cut(900, 0, 1024)
 
 
 def model(name: str, gb: float = 1.0, *capabilities: str, remote: bool = False) -> ModelInfo:
