@@ -107,12 +107,14 @@ def _names(raw: bytes) -> list[str]:
     return [os.fsdecode(name) for name in raw.split(b"\0") if name]
 
 
-def is_ignored(root: Path, path: str) -> bool:
-    """Whether git itself ignores a path that is not tracked."""
-    found = _git(
-        root, "ls-files", "-o", "-i", "--exclude-standard", "-z", "--", f":(literal){path}"
-    )
-    return bool(found)
+def is_listed(path: Path) -> bool | None:
+    """Whether git lists a file as tracked or untracked; None where there is no repository.
+
+    Asked from the file's own directory, so that a submodule answers for its own files.
+    """
+    name = f":(literal){path.name}"
+    found = _git(path.parent, "ls-files", "-co", "--exclude-standard", "-z", "--", name)
+    return None if found is None else bool(found)
 
 
 def diff(root: Path) -> str:
