@@ -19,6 +19,8 @@ local M = {}
 
 ---@type table<integer, assistant.Document>
 local documents = {}
+---@type table<integer, integer> last version of buffers that are not followed any more
+local versions = {}
 
 --- Returns lines as text: every one ends with a newline, and NUL, which Neovim holds as a newline
 --- inside the line, is itself again.
@@ -106,6 +108,7 @@ local function forget(bufnr)
   local document = documents[bufnr]
   if document then
     documents[bufnr] = nil
+    versions[bufnr] = document.version
     close(document)
   end
 end
@@ -201,6 +204,12 @@ local function listen(document)
     on_detach = function(_, bufnr)
       if documents[bufnr] == document then
         forget(bufnr)
+        -- ':edit' detaches too, and the buffer is there again a moment later.
+        vim.schedule(function()
+          if vim.api.nvim_buf_is_valid(bufnr) then
+            M.attach(bufnr)
+          end
+        end)
       end
     end,
   })
@@ -226,7 +235,8 @@ function M.attach(bufnr)
     bufnr = bufnr,
     uri = uri_of(bufnr),
     language = '',
-    version = 1,
+    -- Goes on where an earlier attachment ended: a version never means two texts.
+    version = (versions[bufnr] or 0) + 1,
     is_open = false,
     lines = 0,
     is_scheduled = false,

@@ -7,14 +7,25 @@ local SUPERSEDED = -32802
 ---@type table<string, true>
 local said = {}
 
---- Shortens what would make Neovim ask for ENTER; the hint, which says what to do, is kept.
+local PREFIX = 'assistant: '
+
+--- Whether messages go to the command line, and not to a plugin that shows them elsewhere.
+---@return boolean
+local function is_builtin()
+  local source = debug.getinfo(vim.notify, 'S').source
+  -- From 0.12 Neovim's own modules carry no debug information.
+  return source:find('^@?vim/') ~= nil or source:find('^=?%?$') ~= nil
+end
+
+--- Shortens what would make Neovim ask for ENTER; the hint, which says what to do, is kept, and the
+--- log has all of it.
 ---@param text string
 ---@param hint string
 ---@return string
 local function fit(text, hint)
-  local limit = math.max(vim.o.columns - 13, 20)
+  local limit = math.max(vim.v.echospace - #PREFIX, 20)
   local whole = hint == '' and text or text .. ' ' .. hint
-  if vim.fn.strdisplaywidth(whole) <= limit then
+  if not is_builtin() or vim.fn.strdisplaywidth(whole) <= limit then
     return whole
   end
   local room = limit - vim.fn.strdisplaywidth(hint) - 2
@@ -34,7 +45,7 @@ local function notify(level, text, hint)
   local write = level >= vim.log.levels.WARN and log.warn or log.info
   write('said: %s %s', text, hint)
   vim.schedule(function()
-    vim.notify('assistant: ' .. fit(text, hint), level)
+    vim.notify(PREFIX .. fit(text, hint), level)
   end)
 end
 

@@ -38,7 +38,7 @@ function M.find()
       {
         code = -32803,
         message = ("option 'python': %s can't be run."):format(chosen),
-        data = { hint = 'Correct it, or remove it and run :AIInstall.' },
+        data = { hint = 'Remove it and run :AIInstall.' },
       }
   end
   local installed = M.venv_dir() .. '/bin/python'

@@ -38,7 +38,7 @@ local function exit_reason(code)
   local said = table.concat(stderr, '\n')
   local missing = said:match("No module named '([%w_%.]+)'")
   if missing then
-    local text = "the plugin's Python has no package '%s'."
+    local text = "Python has no package '%s'."
     return text:format(missing), 'Run :AIInstall.'
   end
   local last = vim.trim(said):match('[^\n]+$')
@@ -153,10 +153,9 @@ end
 --- Takes what happened to the connection; called by the host.
 ---@param kind 'connected'|'closed'|'failed'
 ---@param detail string
----@param hint string?
-function M.on_event(kind, detail, hint)
+function M.on_event(kind, detail)
   if handlers then
-    handlers.on_event(kind, detail, hint)
+    handlers.on_event(kind, detail, detail:find('No module named') and 'Run :AIInstall.' or nil)
   end
 end
 

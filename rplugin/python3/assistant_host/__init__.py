@@ -161,9 +161,7 @@ class Link:
             return f"the connection to the daemon broke: {error.strerror}."
         return "the connection to the daemon ended."
 
-    def _write(
-        self, connection: socket.socket, outbox: queue.SimpleQueue[bytes | None]
-    ) -> None:
+    def _write(self, connection: socket.socket, outbox: queue.SimpleQueue[bytes | None]) -> None:
         try:
             while (data := outbox.get()) is not None:
                 connection.sendall(data)
