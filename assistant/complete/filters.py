@@ -96,7 +96,7 @@ _DEEP = " " * 200
 
 def run(text: str, place: FilterContext) -> FilterResult:
     """Returns what of a finished answer may be shown."""
-    return _apply(text, place, _FILTERS)
+    return _apply(text, place, _FILTERS) if text else FilterResult("", "empty")
 
 
 def _apply(

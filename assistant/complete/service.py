@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from assistant.base import Snippet
 from assistant.complete import filters, prompt
 from assistant.complete.cache import CompletionCache
+from assistant.complete.confidence import UNSURE, while_sure
 from assistant.complete.generation import Anchor, Generation, GenerationPool, Snapshot
 from assistant.complete.surroundings import FilterContext
 from assistant.engine.base import ChatRequest, Choice, CompletionRequest, Token
@@ -276,7 +277,9 @@ class CompletionService:
             )
         if typed and not generation.snapshot.text.startswith(typed):
             return None
-        return Outcome("", result.dropped_by or "empty", None, retrieve_ms, first_token_ms)
+        is_unsure = generation.snapshot.stop_reason == UNSURE
+        reason = "low_confidence" if is_unsure else result.dropped_by or "empty"
+        return Outcome("", reason, None, retrieve_ms, first_token_ms)
 
     def _result(self, generation: Generation, asked: _Asked) -> filters.FilterResult:
         if asked.result is None:
@@ -329,6 +332,9 @@ def _opener(
         max_tokens=choice.max_tokens,
         stop=stop,
         options=options,
-        logprobs=profile.min_mean_logprob is not None,
+        logprobs=profile.wants_logprobs,
     )
-    return lambda: choice.engine.complete(request)
+    least = profile.min_token_logprob
+    if least is None:
+        return lambda: choice.engine.complete(request)
+    return lambda: while_sure(choice.engine.complete(request), least)

@@ -35,7 +35,7 @@ class FimProfile:
 
     ``tokens`` carry the spaces that belong to them. ``stops`` end an answer. ``max_context`` is in
     tokens. ``languages`` None is any. ``min_mean_logprob`` is the confidence below which nothing is
-    shown. ``bytes_per_token`` is where the estimate starts before the engine has counted any.
+    shown, ``min_token_logprob`` that at which a suggestion ends (see ``complete.confidence``). ``bytes_per_token`` is where the estimate starts before the engine has counted any.
     """
 
     name: str
@@ -48,6 +48,7 @@ class FimProfile:
     single_line: bool = False
     languages: frozenset[str] | None = None
     min_mean_logprob: float | None = None
+    min_token_logprob: float | None = None
     bytes_per_token: float = 3.0
     literals: tuple[str, ...] = field(default=())
 
@@ -57,6 +58,10 @@ class FimProfile:
         parts = {t.strip() for t in (self.tokens.prefix, self.tokens.suffix, self.tokens.middle)}
         parts.update(self.stops, self.literals, self.repo.tokens if self.repo else ())
         return tuple(sorted((p for p in parts if p.strip()), key=lambda p: (-len(p), p)))
+
+    @property
+    def wants_logprobs(self) -> bool:
+        return self.min_mean_logprob is not None or self.min_token_logprob is not None
 
     def render(self, prefix: str, suffix: str) -> str:
         tokens = self.tokens
@@ -95,8 +100,8 @@ POCKET = FimProfile(
     max_context=768,
     single_line=True,
     languages=frozenset({"python"}),
-    min_mean_logprob=-0.5,
-    bytes_per_token=3.0,
+    min_token_logprob=-0.7,
+    bytes_per_token=2.9,
 )
 
 QWEN_CODER = FimProfile("qwen-coder", _QWEN, _QWEN_STOPS, repo=_QWEN_REPO)

@@ -109,4 +109,4 @@ def test_pocket_is_what_its_card_says() -> None:
     assert pocket.max_context == 768
     assert pocket.languages == {"python"}
     assert pocket.single_line and not pocket.takes_snippets
-    assert pocket.min_mean_logprob is not None
+    assert pocket.wants_logprobs and pocket.min_token_logprob is not None
