@@ -71,10 +71,12 @@ def _indexer(worker: Worker) -> Callable[[], None]:
     indexer = Indexer()
 
     def options(params: Params) -> IndexOptions:
-        found = params["options"]
-        return IndexOptions(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in found.items()}
-        )
+        found: dict[str, Any] = params["options"]
+        # JSON has no tuples.
+        fixed: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in found.items()
+        }
+        return IndexOptions(**fixed)
 
     def reporter(params: Params, request: Request) -> Callable[[str, int, int], None]:
         loop = asyncio.get_running_loop()
@@ -109,23 +111,18 @@ def _indexer(worker: Worker) -> Callable[[], None]:
 
 
 def _searcher(worker: Worker) -> Callable[[], None]:
-    from assistant.index.searcher import Searcher
+    from assistant.index.searcher import Searcher, VectorOptions
 
     searcher = Searcher()
 
     async def sync(params: Params, request: Request) -> Any:
-        root = Path(params["root"])
-        return await worker.run(
-            lambda stop: searcher.sync(root, params["embedder"], params.get("ollamaHost"))
-        )
+        root, options = Path(params["root"]), VectorOptions(**params["options"])
+        return await worker.run(lambda stop: searcher.sync(root, options))
 
     async def query(params: Params, request: Request) -> Any:
-        root = Path(params["root"])
-        return await worker.run(
-            lambda stop: searcher.query(
-                root, params["text"], params["limit"], params["embedder"], params.get("ollamaHost")
-            )
-        )
+        root, options = Path(params["root"]), VectorOptions(**params["options"])
+        text, limit = params["text"], params["limit"]
+        return await worker.run(lambda stop: searcher.query(root, text, limit, options))
 
     worker.handlers = {"sync": sync, "query": query}
 

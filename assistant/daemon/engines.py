@@ -14,7 +14,7 @@ from assistant.engine import select
 from assistant.engine.base import Choice, Engine, EngineStatus, ModelInfo, RunnerOptions
 from assistant.engine.llamacpp import LlamacppEngine
 from assistant.engine.ollama import OllamaEngine
-from assistant.errors import AssistantError, EngineUnreachable
+from assistant.errors import AssistantError, EngineUnreachable, RequestFailed
 from assistant.hardware.probe import probe
 from assistant.hardware.tiers import Tier, tier_for, tier_named
 from assistant.settings import Settings
@@ -94,7 +94,11 @@ class Engines:
         explicit = settings.completion.model if role == "completion" else settings.chat.model
         if settings.engine == "ollama":
             return await self._on(self._ollama_for(settings), role, explicit, settings)
-        if settings.engine != "auto":
+        if settings.engine == "project":
+            raise RequestFailed(
+                "The engine 'project' is not part of this version.", hint="Set engine = 'auto'."
+            )
+        if settings.engine == "llamacpp":
             return await self._on(self._llamacpp_for(settings), role, explicit, settings)
         ollama = self._ollama_for(settings)
         try:

@@ -163,13 +163,17 @@ class Projects:
         }
 
     async def _sync(self, root: Path) -> None:
-        settings = self._settings(root)
-        params = {
-            "root": str(root),
-            "embedder": settings.index.embedder,
-            "ollamaHost": settings.ollama.host,
-        }
+        params = {"root": str(root), "options": self._vector_options(root)}
         await self._searcher.call("sync", params)
+
+    def _vector_options(self, root: Path) -> dict[str, Any]:
+        settings = self._settings(root)
+        return {
+            "embedder": settings.index.embedder,
+            "ollama_host": settings.ollama.host,
+            "chroma_url": settings.index.chroma_url,
+            "allow_remote": settings.allow_remote,
+        }
 
     # -- searching ----------------------------------------------------------------------
 
@@ -191,14 +195,8 @@ class Projects:
     async def _vector_hits(
         self, root: Path, query: str, limit: int
     ) -> list[tuple[int, float]] | None:
-        settings = self._settings(root)
-        params = {
-            "root": str(root),
-            "text": query,
-            "limit": limit,
-            "embedder": settings.index.embedder,
-            "ollamaHost": settings.ollama.host,
-        }
+        options = self._vector_options(root)
+        params = {"root": str(root), "text": query, "limit": limit, "options": options}
         # A searcher that is only just starting takes about a second; the results before it
         # answers are lexical, and say so.
         deadline = _VECTOR_DEADLINE_SECONDS if self._searcher.is_running else 10.0

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from assistant import paths
+from assistant.engine.address import normalize, require_local
 from assistant.errors import IndexNotReady
 from assistant.index.embed import Embedder, make_embedder
 from assistant.index.ledger import open_ledger
@@ -20,8 +21,19 @@ from assistant.index.vectors import ChromaStore, ExactStore, Matrix, StoreBroken
 
 log = logging.getLogger(__name__)
 
+_CHROMA_PORT = 8000
 _QUERY_THREADS = 1
 """One query takes a millisecond on one thread; more would take cores from the engine."""
+
+
+@dataclass(frozen=True)
+class VectorOptions:
+    """Says how vectors are made and where they are kept; the options of the same names."""
+
+    embedder: str = "auto"
+    ollama_host: str | None = None
+    chroma_url: str | None = None
+    allow_remote: bool = False
 
 
 @dataclass
@@ -30,6 +42,7 @@ class _Workspace:
 
     root: Path
     fingerprint: str
+    options: VectorOptions
     store: VectorStore
     synced_generation: int = -1
     locks: list[int] = field(default_factory=list)
@@ -47,24 +60,23 @@ class Searcher:
         self._embedders: dict[tuple[str, str | None], Embedder] = {}
         self._workspaces: dict[Path, _Workspace] = {}
 
-    def sync(self, root: Path, embedder: str, ollama_host: str | None) -> int:
+    def sync(self, root: Path, options: VectorOptions) -> int:
         """Brings the store up to the ledger and returns the number of rows that changed."""
-        model = self._embedder(embedder, ollama_host)
-        workspace = self._workspace(root, model)
+        model = self._embedder(options)
+        workspace = self._workspace(root, model, options)
         try:
             return self._sync(workspace)
         except StoreBroken as error:
             log.warning("the vectors of %s are rebuilt: %s", root.name, error)
-            self._forget(root)
-            _retire(root, model.fingerprint)
-            return self._sync(self._workspace(root, model))
+            self._abandon(root, model.fingerprint)
+            return self._sync(self._workspace(root, model, options))
 
     def query(
-        self, root: Path, text: str, limit: int, embedder: str, ollama_host: str | None
+        self, root: Path, text: str, limit: int, options: VectorOptions
     ) -> list[tuple[int, float]]:
         """Returns (chunk id, cosine), best first. Raises IndexNotReady where there are no vectors."""
-        model = self._embedder(embedder, ollama_host)
-        self.sync(root, embedder, ollama_host)
+        model = self._embedder(options)
+        self.sync(root, options)
         workspace = self._workspaces[root]
         if not workspace.store.ids():
             raise IndexNotReady(f"{root.name} has no vectors of the configured embedder yet.")
@@ -73,9 +85,8 @@ class Searcher:
             return workspace.store.query(vector, limit)
         except StoreBroken as error:
             log.warning("Chroma failed, searching exactly: %s", error)
-            self._forget(root)
-            _retire(root, model.fingerprint)
-            workspace = self._workspaces[root] = self._exact(root, model)
+            self._abandon(root, model.fingerprint)
+            workspace = self._workspaces[root] = self._exact(root, model, options)
             self._sync(workspace)
             return workspace.store.query(vector, limit)
 
@@ -86,41 +97,43 @@ class Searcher:
             embedder.close()
         self._embedders.clear()
 
-    def _embedder(self, setting: str, ollama_host: str | None) -> Embedder:
-        key = (setting, ollama_host)
+    def _embedder(self, options: VectorOptions) -> Embedder:
+        key = (options.embedder, options.ollama_host)
         if key not in self._embedders:
-            self._embedders[key] = make_embedder(setting, ollama_host, threads=_QUERY_THREADS)
+            self._embedders[key] = make_embedder(*key, threads=_QUERY_THREADS)
         return self._embedders[key]
 
-    def _workspace(self, root: Path, model: Embedder) -> _Workspace:
+    def _workspace(self, root: Path, model: Embedder, options: VectorOptions) -> _Workspace:
         known = self._workspaces.get(root)
-        if known is not None and known.fingerprint == model.fingerprint:
+        if known is not None and known.options == options:
             return known
         if known is not None:
             self._forget(root)
-        self._workspaces[root] = self._open(root, model)
+        self._workspaces[root] = self._open(root, model, options)
         return self._workspaces[root]
 
-    def _open(self, root: Path, model: Embedder) -> _Workspace:
+    def _open(self, root: Path, model: Embedder, options: VectorOptions) -> _Workspace:
         """Opens Chroma, a second time with an empty directory, else the exact search."""
+        url = _chroma_address(options)
         lock = _lock(root)
         if lock is None:
             log.warning("another process owns the vectors of %s, searching exactly", root.name)
-            return self._exact(root, model)
+            return self._exact(root, model, options)
         for _ in range(2):
             try:
-                store = ChromaStore(_folder(root, model.fingerprint), model.dimension)
+                store = ChromaStore(_folder(root, model.fingerprint), model.dimension, url)
             except StoreBroken as error:
                 log.warning("the vectors of %s can't be opened: %s", root.name, error)
                 _retire(root, model.fingerprint)
             else:
-                return _Workspace(root, model.fingerprint, store, locks=[lock])
+                return _Workspace(root, model.fingerprint, options, store, locks=[lock])
         os.close(lock)
-        return self._exact(root, model)
+        return self._exact(root, model, options)
 
-    def _exact(self, root: Path, model: Embedder) -> _Workspace:
+    def _exact(self, root: Path, model: Embedder, options: VectorOptions) -> _Workspace:
         folder = _base(root) / f"{_digest(model.fingerprint)}.exact"
-        return _Workspace(root, model.fingerprint, ExactStore(folder, model.dimension))
+        store = ExactStore(folder, model.dimension)
+        return _Workspace(root, model.fingerprint, options, store)
 
     def _sync(self, workspace: _Workspace) -> int:
         with open_ledger(workspace.root) as ledger:
@@ -142,10 +155,26 @@ class Searcher:
             raise StoreBroken("many rows were removed")
         return added + len(gone)
 
+    def _abandon(self, root: Path, fingerprint: str) -> None:
+        """Gives a store up for good; the next one starts empty."""
+        workspace = self._workspaces.get(root)
+        if workspace is not None and isinstance(workspace.store, ChromaStore):
+            workspace.store.drop()
+        self._forget(root)
+        _retire(root, fingerprint)
+
     def _forget(self, root: Path) -> None:
         workspace = self._workspaces.pop(root, None)
         if workspace is not None:
             workspace.close()
+
+
+def _chroma_address(options: VectorOptions) -> str | None:
+    """Returns the address of the person's Chroma server. Raises RemoteForbidden off this machine."""
+    if options.chroma_url is None:
+        return None
+    url = normalize(options.chroma_url, default_port=_CHROMA_PORT)
+    return require_local(url, allow_remote=options.allow_remote)
 
 
 def _rows(stored: Iterator[tuple[int, bytes]], wanted: set[int]) -> Iterator[tuple[int, Matrix]]:

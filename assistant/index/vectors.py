@@ -6,6 +6,8 @@ the same protocol. Runs in the searcher only: Chroma loses rows with two writers
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import logging
 import shutil
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -56,33 +59,46 @@ class StoreBroken(Exception):
 
 
 class ChromaStore:
-    """Is one collection in a directory of its own. The file ``dirty`` stands while it is written."""
+    """Is one collection in a directory of its own. The file ``dirty`` stands while it is written.
 
-    def __init__(self, folder: Path, dimension: int) -> None:
+    With ``url`` the collection lives on a Chroma server that the person runs, under a name made
+    from the directory; the directory then holds only the state.
+    """
+
+    def __init__(self, folder: Path, dimension: int, url: str | None = None) -> None:
         self._folder = paths.private_dir(folder)
         self._dimension = dimension
+        self._url = url
         self._dirty = folder / "dirty"
         self._state_path = folder / "state.json"
-        if self._dirty.exists() and not _survives_a_probe(folder, dimension):
+        if url is None and self._dirty.exists() and not _survives_a_probe(folder, dimension):
             raise StoreBroken(f"{folder.name} did not survive its probe")
         self._open()
         self._removed = int(self._read_state().get("removed", 0))
 
     def _open(self) -> None:
-        import chromadb
-        from chromadb.config import Settings as ChromaSettings
-
         try:
-            self._client: Any = chromadb.PersistentClient(
-                path=str(self._folder / "chroma"),
-                settings=ChromaSettings(anonymized_telemetry=False),
-            )
+            self._client: Any = self._make_client()
+            name = _COLLECTION if self._url is None else _server_name(self._folder)
             self._collection: Any = self._client.get_or_create_collection(
-                _COLLECTION, embedding_function=None, metadata={"hnsw:space": "cosine"}
+                name, embedding_function=None, metadata={"hnsw:space": "cosine"}
             )
             self._ids = set(self._read_ids())
         except Exception as error:  # Chroma raises whatever its Rust core does
             raise StoreBroken(str(error)) from error
+
+    def _make_client(self) -> Any:
+        import chromadb
+        from chromadb.config import Settings as ChromaSettings
+
+        quiet = ChromaSettings(anonymized_telemetry=False)
+        if self._url is None:
+            return chromadb.PersistentClient(path=str(self._folder / "chroma"), settings=quiet)
+        parts = urlsplit(self._url)
+        return chromadb.HttpClient(
+            host=parts.hostname or "", port=parts.port or 0, ssl=parts.scheme == "https",
+            settings=quiet,
+        )  # fmt: skip
 
     def _read_ids(self) -> Iterator[int]:
         for offset in range(0, self._collection.count(), _PAGE):
@@ -132,6 +148,12 @@ class ChromaStore:
     def close(self) -> None:
         self._settled()
         self._collection = self._client = None
+
+    def drop(self) -> None:
+        """Deletes the collection from a server; a local one goes with its directory."""
+        if self._url is not None:
+            with contextlib.suppress(Exception):  # whoever stopped the server dropped it too
+                self._client.delete_collection(_server_name(self._folder))
 
     def _guard(self, method: str, **arguments: Any) -> Any:
         try:
@@ -232,6 +254,11 @@ class ExactStore:
 
     def close(self) -> None:
         self._matrix = np.empty((0, self._dimension), np.float16)
+
+
+def _server_name(folder: Path) -> str:
+    """Returns a collection name for a server that other projects and people may share."""
+    return "assistant-" + hashlib.sha256(str(folder).encode()).hexdigest()[:24]
 
 
 def purge(folder: Path) -> None:
