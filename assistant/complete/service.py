@@ -28,6 +28,8 @@ DEFAULT_CONTEXT_TOKENS = 1024
 """Prompt tokens where the option says 'auto': Continue and llm-ls send as many (see README)."""
 
 _SNIPPET_SHARE = 0.5
+_FITTING_ROUNDS = 3
+_FITTING_MARGIN = 1.05
 
 
 class SnippetSource(Protocol):
@@ -141,11 +143,8 @@ class CompletionService:
         """Returns what ``complete`` would send. Sends nothing."""
         profile = profile_for(choice.model) if choice.model is not None else None
         snippets, retrieve_ms = await self._retrieve(job, choice, profile, source)
-        built = self._build(job, choice, profile, snippets)
+        built, exact = await self._fitted(job, choice, profile, snippets)
         name = choice.model.name if choice.model is not None else ""
-        exact = None
-        if choice.model is not None:
-            exact = await choice.engine.count_tokens(name, built.text)
         return PromptReport(
             prompt=built.text,
             prefix=built.prefix,
@@ -170,7 +169,7 @@ class CompletionService:
     ) -> tuple[Generation, float]:
         assert choice.model is not None
         snippets, retrieve_ms = await self._retrieve(job, choice, profile, source)
-        built = self._build(job, choice, profile, snippets)
+        built, _ = await self._fitted(job, choice, profile, snippets)
         place = FilterContext(
             prefix=job.before,
             suffix=job.after,
@@ -206,13 +205,38 @@ class CompletionService:
         )
         return found, (time.monotonic() - started) * 1000
 
+    async def _fitted(
+        self,
+        job: CompletionJob,
+        choice: Choice,
+        profile: FimProfile | None,
+        snippets: list[Snippet],
+    ) -> tuple[prompt.Prompt, int | None]:
+        """Builds the prompt, a smaller one where the engine counts more tokens than were estimated.
+
+        Returns the exact count too, None where the engine can't count. Tables of numbers take
+        twice the tokens of code of the same size.
+        """
+        limit = self._budget_tokens(job, choice, profile)
+        built, exact, density = self._build(job, choice, profile, snippets), None, 1.0
+        for _ in range(_FITTING_ROUNDS):
+            if choice.model is not None:
+                exact = await choice.engine.count_tokens(choice.model.name, built.text)
+            if exact is None or exact <= limit:
+                break
+            density *= exact / limit * _FITTING_MARGIN
+            built = self._build(job, choice, profile, snippets, density)
+        return built, exact
+
     def _build(
         self,
         job: CompletionJob,
         choice: Choice,
         profile: FimProfile | None,
         snippets: list[Snippet],
+        density: float = 1.0,
     ) -> prompt.Prompt:
+        """Builds the prompt for text that takes ``density`` times the usual tokens."""
         model = choice.model.name if choice.model is not None else ""
         path = job.path or "untitled"
         budget = self._budget_tokens(job, choice, profile)
@@ -222,7 +246,7 @@ class CompletionService:
                 suffix=job.after,
                 path=path,
                 budget_tokens=budget,
-                bytes_per_token=self._estimator.bytes_per_token(model),
+                bytes_per_token=self._estimator.bytes_per_token(model) / density,
                 snippets=snippets,
             )
         return prompt.build(
@@ -231,7 +255,8 @@ class CompletionService:
             suffix=job.after,
             path=path,
             budget_tokens=budget,
-            bytes_per_token=self._estimator.bytes_per_token(model, profile.bytes_per_token),
+            bytes_per_token=self._estimator.bytes_per_token(model, profile.bytes_per_token)
+            / density,
             repo_name=job.root.name if job.root else "",
             snippets=snippets,
             max_tokens=choice.max_tokens,
