@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 MAX_FILE_BYTES = 1024 * 1024
 _BINARY_HEAD = 8192
 _GENERATED_HEAD = 1024
-_GENERATED = re.compile(rb"@generated\b|Code generated .{0,200}DO NOT EDIT")
+_GENERATED = re.compile(
+    rb"^\s*(#|//|/\*|\*|--|;|<!--)[^\n]*(@generated\b|Code generated [^\n]*DO NOT EDIT)",
+    re.MULTILINE,
+)
 _LONG_LINE = 20_000
 _DENSE_BYTES = 4096
 _DENSE_LINE = 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -140,6 +141,9 @@ class Rules:
         self._exclude = spec_of(exclude)
         prefix = f"{root}/"
         self._include_secrets = spec_of(glob.removeprefix(prefix) for glob in include_secrets)
+        everything = "\0".join([*own, "", *exclude, "", *include_secrets])
+        self.digest = hashlib.sha256(everything.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        """Changes with the rules: what their content kept out is then looked at again."""
 
     def is_open_secret(self, path: str) -> bool:
         """Whether the person lifted the rule about secrets for this path."""

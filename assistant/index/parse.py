@@ -10,9 +10,9 @@ import logging
 import sys
 import threading
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
+from assistant.index.chunk import Block
 from assistant.index.languages import grammar_for, language_for
 
 __all__ = ["Block", "enclosing_definition", "language_for", "outline"]
@@ -101,21 +101,6 @@ _HOLDERS = frozenset(("class", "struct", "interface", "impl"))
 _NAME_TYPES = frozenset(
     ("identifier", "type_identifier", "simple_identifier", "constant", "name", "variable", "word")
 )
-
-
-@dataclass(frozen=True)
-class Block:
-    """Is a range of lines (0-based, end exclusive) that belongs together.
-
-    A definition has ``kind`` and ``name``; everything else is only a border to cut at.
-    """
-
-    start: int
-    end: int
-    kind: str | None = None
-    name: str | None = None
-    signature: str = ""
-    children: tuple[Block, ...] = ()
 
 
 _parsers = threading.local()
