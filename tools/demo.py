@@ -24,7 +24,7 @@ import pynvim
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
-from tools.neovim import cache_dir, chosen  # noqa: E402
+from tools.neovim import NeovimBuild, cache_dir, chosen  # noqa: E402
 from tools.neovim_session import eventually, running_neovim, screen  # noqa: E402
 
 INDEX_TIMEOUT_S = 600
@@ -64,8 +64,18 @@ class Demo:
         found = self.nvim.exec_lua("return _G.demo_events")
         return [event["data"] for event in found if event["name"] == name]
 
+    def eventually(self, condition: Callable[[], Any], timeout_s: float) -> Any:
+        def checked() -> Any:
+            # The editor must never wait for a person to read a message.
+            if self.nvim.api.get_mode()["blocking"]:
+                self.nvim.input("<CR>")
+                raise StepFailed("Neovim waits for a key, because a message was too long")
+            return condition()
+
+        return eventually(checked, timeout_s)
+
     def wait_for(self, what: str, condition: Callable[[], Any], timeout_s: float) -> Any:
-        value = eventually(condition, timeout_s)
+        value = self.eventually(condition, timeout_s)
         if not value:
             errors = [str(data.get("message", data)) for data in self.events("AssistantError")]
             raise StepFailed("; ".join([f"{what}: not within {timeout_s:.0f} s", *errors[-1:]]))
@@ -112,13 +122,13 @@ class Demo:
         self.nvim.command(f"edit! {REPO}/{name}")
         self.nvim.command("setlocal noautoindent nocindent indentexpr=")
         self.nvim.input("i" + text.replace("<", "<lt>"))
-        eventually(lambda: len(self.buffer_text()) >= len(text), 10)
+        self.eventually(lambda: len(self.buffer_text()) >= len(text), 10)
         if self.buffer_text() != text:
             raise StepFailed(f"typed {text!r}, got {self.buffer_text()!r}")
 
     def _suggestion(self, timeout_s: float) -> str:
         code = "return require('assistant').suggestion()"
-        return str(eventually(lambda: self.nvim.exec_lua(code), timeout_s) or "")
+        return str(self.eventually(lambda: self.nvim.exec_lua(code), timeout_s) or "")
 
     def _asked_suggestion(self) -> str:
         self.nvim.input("<M-Bslash>")
@@ -176,9 +186,9 @@ def environment(scratch: Path) -> dict[str, str]:
     return {**os.environ, **moved, "ASSISTANT_HOME": str(kept)}
 
 
-def print_engine(env: dict[str, str]) -> None:
-    assistant = Path(sys.executable).with_name("assistant")
-    subprocess.run([assistant, "status"], cwd=REPO, env=env, check=False)
+def assistant(command: str, env: dict[str, str], **options: Any) -> None:
+    program = Path(sys.executable).with_name("assistant")
+    subprocess.run([program, command], cwd=REPO, env=env, check=False, **options)
 
 
 def run_steps(demo: Demo, steps: list[tuple[str, Callable[[], str]]]) -> bool:
@@ -188,11 +198,32 @@ def run_steps(demo: Demo, steps: list[tuple[str, Callable[[], str]]]) -> bool:
         try:
             happened = step()
         except (StepFailed, pynvim.NvimError) as error:
-            print(f"FAILED: {error}")
+            print(f"FAILED: {str(error).splitlines()[0]}")
             print("\n".join(f"  | {row}" for row in screen(demo.nvim)))
             return False
         print(f"{happened} ({time.monotonic() - started:.1f} s)", flush=True)
     return True
+
+
+def drive(build: NeovimBuild, env: dict[str, str]) -> bool:
+    arguments = ["--clean", "--cmd", f"set rtp^={REPO}", "--cmd", f"cd {REPO}"]
+    with running_neovim(build, *arguments, env=env) as nvim:
+        nvim.ui_attach(120, 40, rgb=True)
+        nvim.exec_lua(LISTEN)
+        demo = Demo(nvim)
+        steps = [
+            ("complete", demo.complete),
+            ("accept", demo.accept),
+            ("index", demo.index),
+            ("search", demo.search),
+            ("chat", demo.chat),
+            ("explain", demo.explain),
+        ]
+        worked = run_steps(demo, steps)
+    log = Path(env["ASSISTANT_HOME"]) / "cache" / "daemon.log"
+    if not worked and log.exists():
+        print("\n".join(f"  log {row}" for row in log.read_text("utf-8").splitlines()[-20:]))
+    return worked
 
 
 def main() -> int:
@@ -205,31 +236,11 @@ def main() -> int:
     print(f"Neovim {build.name}", flush=True)
     with tempfile.TemporaryDirectory(prefix="demo-", dir="/tmp") as scratch:
         env = environment(Path(scratch))
-        print_engine(env)
-        arguments = ["--clean", "--cmd", f"set rtp^={REPO}", "--cmd", f"cd {REPO}"]
-        with running_neovim(build, *arguments, env=env) as nvim:
-            nvim.ui_attach(120, 40, rgb=True)
-            nvim.exec_lua(LISTEN)
-            demo = Demo(nvim)
-            steps = [
-                ("index", demo.index),
-                ("search", demo.search),
-                ("complete", demo.complete),
-                ("accept", demo.accept),
-                ("chat", demo.chat),
-                ("explain", demo.explain),
-            ]
-            worked = run_steps(demo, steps)
-        if not worked:
-            log = Path(env["ASSISTANT_HOME"]) / "cache" / "daemon.log"
-            if log.exists():
-                print("\n".join(f"  log {row}" for row in log.read_text().splitlines()[-20:]))
-        subprocess.run(
-            [Path(sys.executable).with_name("assistant"), "stop"],
-            env=env,
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+        assistant("status", env)
+        try:
+            worked = drive(build, env)
+        finally:
+            assistant("stop", env, stdout=subprocess.DEVNULL)
     print("Everything worked." if worked else "The demo failed.")
     return 0 if worked else 1
 
