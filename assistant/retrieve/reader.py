@@ -1,0 +1,156 @@
+"""Read-only connections to ledgers, shared by the daemon's threads."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.index.ledger import SCHEMA_VERSION, ledger_path
+
+log = logging.getLogger(__name__)
+
+_MAX_PARAMETERS = 500
+
+
+@dataclass(frozen=True)
+class ChunkRow:
+    """Is a chunk as the ledger has it; lines 0-based, end exclusive."""
+
+    id: int
+    path: str
+    start_line: int
+    end_line: int
+    kind: str
+    symbol: str | None
+    scope: str
+    text: bytes
+    size: int
+    mtime_ns: int
+
+
+class Reader:
+    """Reads one ledger; lent to one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.identity = _identity(path)
+        # No "mode=ro": that can't open a WAL whose shared memory file is gone.
+        self._db = sqlite3.connect(
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=2.0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self._db.execute("PRAGMA query_only = ON")
+        if self.rows("PRAGMA user_version")[0][0] != SCHEMA_VERSION:
+            self.close()
+            raise sqlite3.DatabaseError("another version of the ledger")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        return self._db.execute(sql, parameters).fetchall()
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.rows("SELECT key, value FROM meta"))
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, ChunkRow]:
+        found: dict[int, ChunkRow] = {}
+        for first in range(0, len(ids), _MAX_PARAMETERS):
+            some = ids[first : first + _MAX_PARAMETERS]
+            rows = self.rows(
+                "SELECT c.id, f.path, c.start_line, c.end_line, c.kind, c.symbol, c.scope, c.text,"
+                " f.size, f.mtime_ns FROM chunks c JOIN files f ON f.id = c.file"
+                f" WHERE c.id IN ({','.join('?' * len(some))})",
+                some,
+            )
+            found.update((row[0], ChunkRow(*row)) for row in rows)
+        return found
+
+    def rarest(self, terms: Sequence[str], limit: int) -> list[tuple[str, int]]:
+        """Returns the terms that occur at all with the number of their chunks, rarest first."""
+        counted = []
+        for term in terms:
+            rows = self.rows("SELECT doc FROM word_counts WHERE term = ?", (term,))
+            if rows:
+                counted.append((term, int(rows[0][0])))
+        return sorted(counted, key=lambda pair: pair[1])[:limit]
+
+    def matching(
+        self, terms: Sequence[str], limit: int, weights: tuple[float, float, float]
+    ) -> list[tuple[int, float]]:
+        """Returns (chunk id, BM25 score) of chunks with any of the terms, best first.
+
+        ``weights`` are those of the columns symbol, path and body.
+        """
+        match = " OR ".join(f'"{term}"' for term in terms)
+        rows = self.rows(
+            "SELECT rowid, -bm25(words, ?, ?, ?) FROM words WHERE words MATCH ?"
+            " ORDER BY 2 DESC, 1 LIMIT ?",
+            (*weights, match, limit),
+        )
+        return [(int(row[0]), float(row[1])) for row in rows]
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class Readers:
+    """Lends readers; one that was handed back serves the next thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: dict[Path, list[Reader]] = {}
+
+    @contextmanager
+    def borrow(self, root: Path) -> Iterator[Reader | None]:
+        """Gives a reader of the project's ledger as it is now, or None where there is none."""
+        path = ledger_path(root)
+        reader = self._take(path)
+        if reader is None:
+            yield None
+            return
+        try:
+            yield reader
+        except sqlite3.Error:
+            reader.close()
+            raise
+        with self._lock:
+            self._idle.setdefault(path, []).append(reader)
+
+    def _take(self, path: Path) -> Reader | None:
+        identity = _identity(path)
+        with self._lock:
+            idle = self._idle.get(path, [])
+            while idle:
+                reader = idle.pop()
+                if reader.identity == identity:
+                    return reader
+                # The file was removed or replaced since.
+                reader.close()
+        if identity is None:
+            return None
+        try:
+            return Reader(path)
+        except sqlite3.Error as error:
+            log.warning("the ledger %s can't be read: %s", path, error)
+            return None
+
+    def close(self) -> None:
+        with self._lock:
+            for idle in self._idle.values():
+                for reader in idle:
+                    reader.close()
+            self._idle.clear()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        entry = path.stat()
+    except OSError:
+        return None
+    return entry.st_dev, entry.st_ino
