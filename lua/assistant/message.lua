@@ -45,6 +45,9 @@ local function notify(level, text, hint)
   local write = level >= vim.log.levels.WARN and log.warn or log.info
   write('said: %s %s', text, hint)
   vim.schedule(function()
+    if is_builtin() then
+      vim.cmd('redraw') -- or a second message of the same tick scrolls and asks for ENTER
+    end
     vim.notify(PREFIX .. fit(text, hint), level)
   end)
 end
