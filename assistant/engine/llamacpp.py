@@ -157,14 +157,15 @@ class LlamacppEngine:
             info = await self._model()
         except AssistantError as error:
             return EngineStatus(self.name, False, self._version(), detail=str(error))
-        running = self._url or (self._process is not None and self._process.is_running)
+        process = self._process
+        place = process.place if process is not None and process.is_running else ""
         return EngineStatus(
             self.name,
             True,
             self._version(),
             (info.name,),
             self._url or str(self.model_path),
-            {info.name: "loaded"} if running else {},
+            {info.name: place} if place else {},
         )
 
     @property

@@ -33,7 +33,7 @@ def main() -> None:
     except RuntimeError:
         _say(answer, {"error": "llama.cpp can't load the model file; it may be damaged."})
         return
-    _say(answer, {"ready": True})
+    _say(answer, {"ready": True, "place": _place()})
     sys.stdin.buffer.read()
     del server
     # llama.cpp's threads would be joined at exit, which can wait for a whole batch.
@@ -60,6 +60,14 @@ def _serve(settings: dict[str, Any]) -> Any:
     params.verbosity = 1
     params.offline = True
     return xllamacpp.Server(params)
+
+
+def _place() -> str:
+    """Returns where llama.cpp runs a model on this machine: "GPU" if it finds one, else "CPU"."""
+    import xllamacpp
+
+    kinds = {device["type"].name for device in xllamacpp.get_device_info()}
+    return "GPU" if any(kind.endswith(("_GPU", "_IGPU")) for kind in kinds) else "CPU"
 
 
 def _say(answer: Any, message: dict[str, Any]) -> None:

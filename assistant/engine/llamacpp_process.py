@@ -42,7 +42,7 @@ class ChildSettings:
 
 
 class LlamacppProcess:
-    """Runs at most one ``assistant.engine.llamacpp_child``."""
+    """Runs at most one ``assistant.engine.llamacpp_child``. ``place`` says where the model runs."""
 
     def __init__(self, settings: ChildSettings) -> None:
         self._settings = settings
@@ -50,6 +50,7 @@ class LlamacppProcess:
         self._starting: asyncio.Task[Path] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._socket: Path | None = None
+        self.place = ""
         self._last_words: deque[str] = deque(maxlen=5)
         self._failures = 0
         self._retry_at = 0.0
@@ -165,6 +166,7 @@ class LlamacppProcess:
             raise RequestFailed("The embedded engine did not start in time.") from None
         answer: dict[str, Any] = json.loads(line or b"{}")
         if answer.get("ready"):
+            self.place = str(answer.get("place") or "")
             return
         code = await process.wait()
         await asyncio.wait([listening])

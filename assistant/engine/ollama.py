@@ -214,15 +214,14 @@ class OllamaEngine:
         Raises RemoteForbidden for a cloud model, before any text is sent.
         """
         self._refuse_cloud_name(model)
-        known = self._shown.get(ollama_models.full_name(model))
-        if known is None or time.monotonic() - known[0] >= fresh_s:
+        name = ollama_models.full_name(model)
+        known = self._shown.get(name)
+        if known is not None and time.monotonic() - known[0] < fresh_s:
+            info = known[1]
+        else:
             if not self._version:
                 self._version = await self._read_version()
-            name = ollama_models.full_name(model)
-            tag = (await self._tags()).get(name, {})
-            info = await self._read_show(name, tag)
-        else:
-            info = known[1]
+            info = await self._current(name, (await self._tags()).get(name, {}))
         if info.is_remote and not self._allow_remote:
             raise cloud(model)
         return info
@@ -235,15 +234,20 @@ class OllamaEngine:
         self, name: str, tag: Mapping[str, Any], gate: asyncio.Semaphore
     ) -> ModelInfo:
         """Returns one model of the list; of a model that can't be read, what the list says."""
-        known = self._shown.get(name)
-        if known and known[1].digest and known[1].digest == tag.get("digest"):
-            return known[1]
         async with gate:
             try:
-                return await self._read_show(name, tag)
+                return await self._current(name, tag)
             except (ModelMissing, RequestFailed) as error:
                 _log.warning("model %s can't be described: %s", name, error.message)
                 return ollama_models.model_info(name, tag, {})
+
+    async def _current(self, name: str, tag: Mapping[str, Any]) -> ModelInfo:
+        """Returns the model's description, read again only where its digest has changed."""
+        known = self._shown.get(name)
+        if known and known[1].digest and known[1].digest == tag.get("digest"):
+            self._shown[name] = (time.monotonic(), known[1])
+            return known[1]
+        return await self._read_show(name, tag)
 
     async def _read_show(self, name: str, tag: Mapping[str, Any]) -> ModelInfo:
         shown = await self._post("/api/show", {"model": name}, name)

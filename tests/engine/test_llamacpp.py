@@ -143,6 +143,7 @@ def test_socket_is_private_and_gone_at_the_end() -> None:
         directory = paths.runtime_dir()
         assert directory.stat().st_mode & 0o777 == 0o700
         assert len(list(directory.glob("engine-*.sock"))) == 1
+        assert (await engine.status()).loaded["pocket"] in ("CPU", "GPU")
 
     with_pocket(use)
     assert list(paths.runtime_dir().glob("engine-*.sock")) == []
