@@ -247,7 +247,7 @@ def headings(data: bytes) -> tuple[Block, ...]:
             fence = b"" if fence == mark else fence or mark
         elif not fence and line.startswith(b"#") and line.lstrip(b"#").startswith(b" "):
             found.append((number, line.strip(b"# \r\t").decode("utf-8", "replace")))
-    ends = [number for number, _ in found[1:]] + [len(lines)]
+    ends = [number for number, _ in found][1:] + [len(lines)] * bool(found)
     return tuple(
         Block(start, end, "section", name or None, name)
         for (start, name), end in zip(found, ends, strict=True)
