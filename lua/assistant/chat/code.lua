@@ -1,0 +1,86 @@
+--- The window that the person edits code in: what the chat is about and where sources open.
+local document = require('assistant.document')
+
+local M = {}
+
+---@type integer?
+local last_window
+
+---@param win integer
+---@return boolean
+local function is_code(win)
+  if not vim.api.nvim_win_is_valid(win) then
+    return false
+  end
+  local is_float = vim.api.nvim_win_get_config(win).relative ~= ''
+  return not is_float and vim.bo[vim.api.nvim_win_get_buf(win)].buftype == ''
+end
+
+local function remember()
+  local win = vim.api.nvim_get_current_win()
+  if is_code(win) then
+    last_window = win
+  end
+end
+
+vim.api.nvim_create_autocmd({ 'WinEnter', 'BufWinEnter' }, {
+  group = vim.api.nvim_create_augroup('assistant.chat.code', {}),
+  callback = remember,
+})
+remember()
+
+--- Returns the window with an ordinary buffer that was last entered, or nil.
+---@return integer?
+function M.window()
+  remember()
+  if last_window and is_code(last_window) then
+    return last_window
+  end
+  for _, win in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    if is_code(win) then
+      return win
+    end
+  end
+  return nil
+end
+
+--- Returns the buffer of that window, or nil.
+---@return integer?
+function M.bufnr()
+  local win = M.window()
+  return win and vim.api.nvim_win_get_buf(win)
+end
+
+--- Returns the root of the project that the code window is in, else that of the current folder.
+---@return string?
+function M.root_uri()
+  return document.root_uri(M.bufnr())
+end
+
+--- Shows a file at a line in a window that is not the chat's, and goes there.
+---@param path string
+---@param line integer 1-based
+---@return boolean
+function M.open(path, line)
+  local win = M.window()
+  if win then
+    vim.api.nvim_set_current_win(win)
+  else
+    vim.cmd('leftabove vsplit')
+    -- The chat's look belongs to the chat.
+    vim.cmd('setlocal winfixwidth< winfixheight< number< wrap< linebreak< signcolumn<')
+  end
+  vim.cmd("normal! m'")
+  local command = 'edit ' .. vim.fn.fnameescape(path)
+  local ok = pcall(vim.cmd, command) or pcall(vim.cmd, 'new | ' .. command)
+  if not ok then
+    require('assistant.message').error(("%s can't be opened."):format(path))
+    return false
+  end
+  local last = vim.api.nvim_buf_line_count(0)
+  vim.api.nvim_win_set_cursor(0, { math.max(1, math.min(line, last)), 0 })
+  vim.cmd('normal! ^zv')
+  return true
+end
+
+return M
