@@ -10,45 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from assistant.errors import RequestFailed
+from assistant.hardware.facts import Gpu, Hardware
 
 log = logging.getLogger(__name__)
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
-
-
-class Gpu(BaseModel):
-    """Is one NVIDIA GPU; memory in bytes."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    memory_bytes: int
-    free_bytes: int
-    driver: str = ""
-    compute_capability: str = ""
-
-
-class Hardware(BaseModel):
-    """Is what models have to run on. Memory in bytes; in a container, what the container may use."""
-
-    model_config = ConfigDict(frozen=True)
-
-    system: str
-    machine: str
-    cores: int
-    memory_bytes: int
-    available_bytes: int
-    cpu_flags: tuple[str, ...] = ()
-    gpus: tuple[Gpu, ...] = ()
-    is_wsl: bool = False
-
-    @property
-    def is_apple_silicon(self) -> bool:
-        return self.system == "Darwin" and self.machine == "arm64"
 
 
 def probe(gpus: Callable[[], tuple[Gpu, ...]] | None = None, cgroup: Path = _CGROUP) -> Hardware:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assistant.hardware.probe import Hardware
+from assistant.hardware.facts import Hardware
 
 _GB = 10**9
 

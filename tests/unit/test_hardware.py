@@ -12,7 +12,8 @@ import pytest
 
 from assistant import settings
 from assistant.errors import RequestFailed
-from assistant.hardware.probe import Gpu, Hardware, nvidia_gpus, probe
+from assistant.hardware.facts import Gpu, Hardware
+from assistant.hardware.probe import nvidia_gpus, probe
 from assistant.hardware.tiers import TIERS, tier_for
 
 GB = 10**9

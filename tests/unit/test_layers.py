@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "complete.surroundings",
         "index.chunk",
         "retrieve.rank",
+        "hardware.facts",
         "hardware.tiers",
     ),
     ("engine", "hardware"),
@@ -42,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("retrieve",),
     ("complete", "chat", "index.indexer", "index.searcher"),
     ("daemon",),
-    ("daemon.app",),
+    ("daemon.app", "doctor"),
     ("commands",),
     ("cli", "__main__"),
 )
