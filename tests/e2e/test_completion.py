@@ -58,7 +58,7 @@ def test_text_streams_in(editor: Editor, fake_daemon: FakeDaemon) -> None:
     editor.wait_shown("a = some()")
 
     assert editor.lines == ["a = "]
-    assert [note["itemId"] for note in fake_daemon.sent("assistant/didShow")] == [f"{call.id}.1"]
+    assert [note["itemId"] for note in fake_daemon.wait_sent("assistant/didShow")] == [f"{call.id}.1"]
 
 
 def test_accepting_is_one_undo_step(editor: Editor, fake_daemon: FakeDaemon) -> None:
@@ -76,7 +76,7 @@ def test_accepting_is_one_undo_step(editor: Editor, fake_daemon: FakeDaemon) -> 
     editor.wait(lambda: editor.lines == ["def f():"], "the accepted text is undone")
     editor.input("u")
     editor.wait(lambda: editor.lines == [""], "what was typed is undone")
-    accepted = fake_daemon.sent("assistant/didAccept")
+    accepted = fake_daemon.wait_sent("assistant/didAccept")
     assert [note["acceptedLength"] for note in accepted] == [len("\n    return 1")]
 
 
@@ -137,7 +137,7 @@ def test_a_stale_answer_is_dropped(editor: Editor, fake_daemon: FakeDaemon) -> N
 
     editor.wait_shown("a = xyz")
     assert editor.suggestion == "yz"
-    cancelled = [note["id"] for note in fake_daemon.sent("$/cancelRequest")]
+    cancelled = [note["id"] for note in fake_daemon.wait_sent("$/cancelRequest")]
     assert stale.id in cancelled
     assert newer.id not in cancelled
 
@@ -160,7 +160,7 @@ def test_dismiss_takes_it_away_until_the_next_key(editor: Editor, fake_daemon: F
     editor.wait_gone("value")
 
     assert editor.lines == ["a = "]
-    assert len(fake_daemon.sent("assistant/didDismiss")) == 1
+    assert len(fake_daemon.wait_sent("assistant/didDismiss")) == 1
     assert editor.mode == "i"
 
 

@@ -15,6 +15,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,15 @@ class FakeDaemon:
     def sent(self, method: str) -> list[Message]:
         """Returns the params of what the editor has sent under this method."""
         return [message["params"] for message in list(self.received) if message["method"] == method]
+
+    def wait_sent(self, method: str, count: int = 1) -> list[Message]:
+        """Returns what was sent under this method as soon as there are ``count`` of them."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while len(self.sent(method)) < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"only {len(self.sent(method))} of {count} {method} came")
+            time.sleep(0.01)
+        return self.sent(method)
 
     def send(self, connection: socket.socket, message: Message) -> None:
         line = json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False)
