@@ -144,7 +144,7 @@ async def _serve(role: str, stdin: IO[bytes], stdout: IO[bytes]) -> None:
     reader = asyncio.StreamReader(limit=framing.MAX_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stdin)
     transport, protocol = await loop.connect_write_pipe(
-        lambda: asyncio.streams.FlowControlMixin(), stdout
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), stdout
     )
     writer = asyncio.StreamWriter(transport, protocol, reader, loop)
     worker = Worker()

@@ -29,8 +29,8 @@ def selection(path: Path, first: int, last: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def client(daemon: DaemonProcess, project: Path) -> Client:
-    client = daemon.connect()
+def client(shared_daemon: DaemonProcess, project: Path) -> Client:
+    client = shared_daemon.connect()
     client.initialize(project, index={"auto": False})
     return client
 
@@ -53,7 +53,7 @@ def test_without_a_chat_model_the_index_answers(client: Client, project: Path) -
     client.call("assistant/index", {"rootUri": f"file://{project}", "lexicalOnly": True})
     result = client.wait(ask(client, project, "where is the circle area?"))["result"]
     assert result["model"] is None
-    assert {"path": "shapes.py", "startLine": 4, "endLine": 9} in result["sources"]
+    assert "shapes.py" in {source["path"] for source in result["sources"]}
     assert "ollama pull" in result["message"]["content"]
     shown = "".join(part["text"] for part in client.progress("c"))
     assert shown == result["message"]["content"]
@@ -207,15 +207,15 @@ def test_a_model_can_be_switched_and_a_missing_one_is_refused(
     assert refused.value.code == 1002
 
 
-def test_the_command_line_asks_and_explains(daemon: DaemonProcess, project: Path) -> None:
-    assert daemon.cli("index", str(project)).returncode == 0
-    found = daemon.cli("chat", "where is the area?", "--json", cwd=project)
+def test_the_command_line_asks_and_explains(shared_daemon: DaemonProcess, project: Path) -> None:
+    assert shared_daemon.cli("index", str(project)).returncode == 0
+    found = shared_daemon.cli("chat", "where is the area?", "--json", cwd=project)
     assert found.returncode == 0, found.stderr
     answer = json.loads(found.stdout)
     assert set(answer) >= {"answer", "sources", "tokens", "dropped"}
     assert answer["sources"][0]["path"] == "shapes.py"
-    found = daemon.cli("explain", "main.py:4-5", cwd=project)
+    found = shared_daemon.cli("explain", "main.py:4-5", cwd=project)
     assert found.returncode == 0, found.stderr
     assert "shapes.py" in found.stdout
-    found = daemon.cli("explain", "main.py:99", cwd=project)
+    found = shared_daemon.cli("explain", "main.py:99", cwd=project)
     assert found.returncode == 1 and "has no line 99" in found.stderr

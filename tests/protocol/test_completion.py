@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.daemon import Client, DaemonProcess, RpcFailure
 
-TEXT = "try:\n    import json\nexcept Import\n    json = None\n"
+TEXT = "try:\n    x = d[key]\nexcept Key\n    x = 0\n"
 """The bundled model is sure of how the third line ends."""
 
 
@@ -23,59 +23,59 @@ def ask(client: Client, uri: str, line: int, character: int, version: int = 1, *
     return client.start("textDocument/inlineCompletion", params)
 
 
-def test_the_bundled_model_completes_a_line(daemon: DaemonProcess, project: Path) -> None:
-    client = daemon.connect()
+def test_the_bundled_model_completes_a_line(shared_daemon: DaemonProcess, project: Path) -> None:
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / "point.py", TEXT)
-    answer = client.wait(ask(client, uri, 2, 13, context={"triggerKind": 1}))
+    answer = client.wait(ask(client, uri, 2, 10, context={"triggerKind": 1}))
     result = answer["result"]
     (item,) = result["items"]
     assert item["insertText"] == "Error:"
-    assert item["range"]["start"] == item["range"]["end"] == {"line": 2, "character": 13}
+    assert item["range"]["start"] == item["range"]["end"] == {"line": 2, "character": 10}
     assert result["engine"] == "llamacpp" and result["timings"]["total"] > 0
 
 
-def test_typing_on_is_answered_from_the_cache(daemon: DaemonProcess, project: Path) -> None:
-    client = daemon.connect()
+def test_typing_on_is_answered_from_the_cache(shared_daemon: DaemonProcess, project: Path) -> None:
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / "point.py", TEXT)
-    client.wait(ask(client, uri, 2, 13))
+    client.wait(ask(client, uri, 2, 10))
     change = {
         "range": {"start": {"line": 2, "character": 0}, "end": {"line": 3, "character": 0}},
-        "text": "except ImportErr\n",
+        "text": "except KeyErr\n",
     }
     client.notify(
         "textDocument/didChange",
         {"textDocument": {"uri": uri, "version": 2}, "contentChanges": [change]},
     )
-    result = client.wait(ask(client, uri, 2, 16, version=2))["result"]
+    result = client.wait(ask(client, uri, 2, 13, version=2))["result"]
     assert result["items"][0]["insertText"] == "or:"
     assert result["items"][0]["stopReason"] == "cache"
 
 
-def test_a_stale_version_is_content_modified(daemon: DaemonProcess, project: Path) -> None:
-    client = daemon.connect()
+def test_a_stale_version_is_content_modified(shared_daemon: DaemonProcess, project: Path) -> None:
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / "point.py", TEXT, version=4)
-    error = client.wait(ask(client, uri, 2, 13, version=3))["error"]
+    error = client.wait(ask(client, uri, 2, 10, version=3))["error"]
     assert error["code"] == -32801 and error["data"]["retryable"]
 
 
-def test_a_newer_request_supersedes_the_older(daemon: DaemonProcess, project: Path) -> None:
-    client = daemon.connect()
+def test_a_newer_request_supersedes_the_older(shared_daemon: DaemonProcess, project: Path) -> None:
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / "point.py", TEXT)
     older = ask(client, uri, 0, 2)
-    newer = ask(client, uri, 2, 13)
+    newer = ask(client, uri, 2, 10)
     answers = {number: client.wait(number) for number in (older, newer)}
     assert answers[older]["error"]["code"] == -32802
     assert answers[newer]["result"]["items"]
 
 
 def test_every_request_is_answered_exactly_once_under_a_storm_of_cancels(
-    daemon: DaemonProcess, project: Path
+    shared_daemon: DaemonProcess, project: Path
 ) -> None:
-    client = daemon.connect()
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / "point.py", TEXT)
     asked = []
@@ -101,34 +101,38 @@ def test_every_request_is_answered_exactly_once_under_a_storm_of_cancels(
     ],
 )
 def test_where_nothing_is_suggested_the_reason_is_said(
-    daemon: DaemonProcess,
+    shared_daemon: DaemonProcess,
     project: Path,
     name: str,
     language: str,
     options: dict[str, Any],
     reason: str,
 ) -> None:
-    client = daemon.connect()
+    client = shared_daemon.connect()
     client.initialize(project, **options)
     uri = client.open(project / name, TEXT, language=language)
-    result = client.wait(ask(client, uri, 2, 13))["result"]
+    result = client.wait(ask(client, uri, 2, 10))["result"]
     assert (result["items"], result["reason"]) == ([], reason)
 
 
-def test_context_shows_the_prompt_and_counts_it(daemon: DaemonProcess, project: Path) -> None:
-    client = daemon.connect()
+def test_context_shows_the_prompt_and_counts_it(
+    shared_daemon: DaemonProcess, project: Path
+) -> None:
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / "point.py", TEXT)
-    params = {"textDocument": {"uri": uri, "version": 1}, "position": {"line": 2, "character": 13}}
+    params = {"textDocument": {"uri": uri, "version": 1}, "position": {"line": 2, "character": 10}}
     found = client.call("assistant/context", params)
     assert found["path"] == "point.py"
-    assert found["prefix"].endswith("Import") and found["suffix"].startswith("\n    json")
+    assert found["prefix"].endswith("Key") and found["suffix"].startswith("\n    x = 0")
     assert found["prefix"] in found["prompt"]
     assert 0 < found["tokens"]["prompt"] <= found["tokens"]["limit"]
 
 
-def test_nothing_of_a_secret_file_is_shown_or_sent(daemon: DaemonProcess, project: Path) -> None:
-    client = daemon.connect()
+def test_nothing_of_a_secret_file_is_shown_or_sent(
+    shared_daemon: DaemonProcess, project: Path
+) -> None:
+    client = shared_daemon.connect()
     client.initialize(project)
     uri = client.open(project / ".env", "TOKEN=1\n")
     params = {"textDocument": {"uri": uri, "version": 1}, "position": {"line": 0, "character": 3}}
@@ -136,10 +140,10 @@ def test_nothing_of_a_secret_file_is_shown_or_sent(daemon: DaemonProcess, projec
         client.call("assistant/context", params)
 
 
-def test_the_command_line_completes_a_place(daemon: DaemonProcess, project: Path) -> None:
+def test_the_command_line_completes_a_place(shared_daemon: DaemonProcess, project: Path) -> None:
     path = project / "point.py"
     path.write_text(TEXT)
-    found = daemon.cli("complete", f"{path}:3:14", "--json")
+    found = shared_daemon.cli("complete", f"{path}:3:11", "--json")
     assert found.returncode == 0, found.stderr
     answer = json.loads(found.stdout)
     assert answer["items"] == [{"text": "Error:", "stop_reason": answer["items"][0]["stop_reason"]}]
@@ -150,16 +154,16 @@ def test_the_command_line_completes_a_place(daemon: DaemonProcess, project: Path
 
 
 def test_batches_are_answered_in_order_and_a_bad_line_fails_alone(
-    daemon: DaemonProcess, project: Path
+    shared_daemon: DaemonProcess, project: Path
 ) -> None:
     lines = [
-        json.dumps({"id": "a", "path": "no/such.py", "line": 3, "column": 14, "text": TEXT}),
+        json.dumps({"id": "a", "path": "no/such.py", "line": 3, "column": 11, "text": TEXT}),
         "not json",
         json.dumps({"id": "b", "path": "no/such.py", "line": 99, "column": 1, "text": TEXT}),
         json.dumps({"id": "c", "path": "missing.py", "line": 1, "column": 1}),
-        json.dumps({"id": 4, "path": "x.py", "line": 3, "column": 14, "text": TEXT}),
+        json.dumps({"id": 4, "path": "x.py", "line": 3, "column": 11, "text": TEXT}),
     ]
-    found = daemon.cli(
+    found = shared_daemon.cli(
         "complete", "--batch", "-", "--root", str(project), input="\n".join(lines) + "\n"
     )
     assert found.returncode == 0, found.stderr
@@ -181,15 +185,15 @@ def test_batches_are_answered_in_order_and_a_bad_line_fails_alone(
     ],
 )
 def test_a_bad_place_is_one_plain_line(
-    daemon: DaemonProcess, project: Path, place: str, said: str
+    shared_daemon: DaemonProcess, project: Path, place: str, said: str
 ) -> None:
     (project / "latin.py").write_bytes("x = 'é'\n".encode("latin-1"))
     (project / "binary.py").write_bytes(b"\0\1\2")
-    found = daemon.cli("complete", place, cwd=project)
+    found = shared_daemon.cli("complete", place, cwd=project)
     assert found.returncode == 1 and not found.stdout
     assert said in found.stderr and found.stderr.count("\n") == 1
 
 
-def test_wrong_usage_ends_with_2(daemon: DaemonProcess) -> None:
-    assert daemon.cli("serve", "--no-such").returncode == 2
-    assert daemon.cli("nonsense").returncode == 2
+def test_wrong_usage_ends_with_2(shared_daemon: DaemonProcess) -> None:
+    assert shared_daemon.cli("serve", "--no-such").returncode == 2
+    assert shared_daemon.cli("nonsense").returncode == 2

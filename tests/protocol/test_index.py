@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextlib
 import json
 import os
 import signal
@@ -24,13 +26,16 @@ def search(client: Client, root: Path, query: str) -> dict[str, Any]:
 
 def children(daemon: DaemonProcess) -> dict[str, psutil.Process]:
     assert daemon.process is not None
-    found = psutil.Process(daemon.process.pid).children()
-    return {process.cmdline()[-1]: process for process in found}
+    named = {}
+    for process in psutil.Process(daemon.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that has just been killed
+            named[process.cmdline()[-1]] = process
+    return named
 
 
 @pytest.fixture
-def client(daemon: DaemonProcess, project: Path) -> Client:
-    client = daemon.connect()
+def client(shared_daemon: DaemonProcess, project: Path) -> Client:
+    client = shared_daemon.connect()
     client.initialize(project, index={"auto": False})
     return client
 
@@ -106,23 +111,23 @@ def test_clearing_leaves_no_index(client: Client, project: Path) -> None:
 
 
 def test_killing_the_searcher_loses_nothing(
-    daemon: DaemonProcess, client: Client, project: Path
+    shared_daemon: DaemonProcess, client: Client, project: Path
 ) -> None:
     index(client, project)
     assert search(client, project, "circle")["vectors"]
-    children(daemon)["searcher"].kill()
-    eventually(lambda: "searcher" not in children(daemon), "the searcher is gone")
+    children(shared_daemon)["searcher"].kill()
+    eventually(lambda: "searcher" not in children(shared_daemon), "the searcher is gone")
     assert search(client, project, "circle")["hits"]
     eventually(lambda: search(client, project, "circle")["vectors"], "vectors are back")
 
 
 def test_killing_the_indexer_fails_the_run_plainly_and_the_next_one_works(
-    daemon: DaemonProcess, client: Client, project: Path
+    shared_daemon: DaemonProcess, client: Client, project: Path
 ) -> None:
     for number in range(400):
         (project / f"m{number}.py").write_text(f"def function_{number}():\n    return {number}\n")
     request = client.start("assistant/index", {"rootUri": f"file://{project}"})
-    child = eventually(lambda: children(daemon).get("indexer"), "the indexer runs")
+    child = eventually(lambda: children(shared_daemon).get("indexer"), "the indexer runs")
     os.kill(child.pid, signal.SIGKILL)
     error = client.wait(request)["error"]
     assert error["code"] == -32803 and "indexer" in error["message"]
@@ -130,12 +135,12 @@ def test_killing_the_indexer_fails_the_run_plainly_and_the_next_one_works(
 
 
 def test_the_daemon_never_loads_what_belongs_to_its_children(
-    daemon: DaemonProcess, client: Client, project: Path
+    shared_daemon: DaemonProcess, client: Client, project: Path
 ) -> None:
     index(client, project)
     search(client, project, "circle")
-    assert daemon.process is not None
-    maps = Path(f"/proc/{daemon.process.pid}/maps")
+    assert shared_daemon.process is not None
+    maps = Path(f"/proc/{shared_daemon.process.pid}/maps")
     if not maps.exists():
         pytest.skip("this system has no /proc to look at the daemon's libraries")
     loaded = maps.read_text()
@@ -161,8 +166,8 @@ def test_opening_a_file_indexes_its_project_by_itself(daemon: DaemonProcess, pro
     eventually(lambda: state() == "ready", "the project is indexed")
 
 
-def test_the_command_line_indexes_and_searches(daemon: DaemonProcess, project: Path) -> None:
-    found = daemon.cli("index", str(project), "--json")
+def test_the_command_line_indexes_and_searches(shared_daemon: DaemonProcess, project: Path) -> None:
+    found = shared_daemon.cli("index", str(project), "--json")
     assert found.returncode == 0, found.stderr
     counts = json.loads(found.stdout)
     assert counts["root"] == str(project) and counts["files"] == 2
@@ -170,20 +175,24 @@ def test_the_command_line_indexes_and_searches(daemon: DaemonProcess, project: P
         *("root", "files", "chunks", "embedded", "reused", "removed", "skipped", "seconds"),
         "languages",
     }
-    found = daemon.cli("search", "circle area", "--root", str(project), "--limit", "1", "--json")
+    found = shared_daemon.cli(
+        "search", "circle area", "--root", str(project), "--limit", "1", "--json"
+    )
     answer = json.loads(found.stdout)
     assert set(answer["hits"][0]) == {
         *("path", "start_line", "end_line", "symbol", "kind", "score", "text", "why"),
     }
     batch = '{"id": 1, "query": "circle"}\n{"id": 2}\n'
-    found = daemon.cli("search", "--batch", "-", "--root", str(project), input=batch)
+    found = shared_daemon.cli("search", "--batch", "-", "--root", str(project), input=batch)
     first, second = (json.loads(line) for line in found.stdout.splitlines())
     assert first["id"] == 1 and first["hits"]
     assert second["id"] == 2 and "query" in second["error"]["message"]
 
 
-def test_the_command_line_says_why_a_file_is_out(daemon: DaemonProcess, project: Path) -> None:
+def test_the_command_line_says_why_a_file_is_out(
+    shared_daemon: DaemonProcess, project: Path
+) -> None:
     (project / ".env").write_text("TOKEN=1\n")
-    found = daemon.cli("index", "--explain", str(project / ".env"), cwd=project)
+    found = shared_daemon.cli("index", "--explain", str(project / ".env"), cwd=project)
     assert found.returncode == 0, found.stderr
     assert "secret" in found.stdout

@@ -243,6 +243,16 @@ def daemon(make_daemon: Callable[..., DaemonProcess]) -> DaemonProcess:
     return make_daemon(ASSISTANT_ENGINE="llamacpp").start()
 
 
+@pytest.fixture(scope="module")
+def shared_daemon() -> Iterator[DaemonProcess]:
+    """A running daemon for all tests of a module that leave it as they found it."""
+    home = Path(tempfile.mkdtemp(prefix="as-", dir="/tmp"))
+    process = DaemonProcess(home, ASSISTANT_ENGINE="llamacpp").start()
+    yield process
+    process.stop()
+    shutil.rmtree(home, ignore_errors=True)
+
+
 @pytest.fixture
 def project(short_dir: Path) -> Path:
     """A small git project."""
