@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from assistant.engine import metadata
-from assistant.engine.base import ModelInfo
+from assistant.engine.base import FimOrder, FimTokens, ModelInfo
 
 Json = Mapping[str, Any]
 
 CANCELS_FROM = (0, 30)
 """From here on Ollama runs llama-server, which stops reading a prompt when its client is gone."""
+
+
+_HOLE = r"(?P<first>[^{}]*)\{\{-?\s*\.%s\s*-?\}\}(?P<second>[^{}]*)\{\{-?\s*\.%s\s*-?\}\}(?P<middle>[^{}]*)"
+_PSM = re.compile(_HOLE % ("Prompt", "Suffix"))
+_SPM = re.compile(_HOLE % ("Suffix", "Prompt"))
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
@@ -43,6 +48,9 @@ def model_info(name: str, tag: Json, shown: Json) -> ModelInfo:
     """Joins one entry of ``/api/tags`` with the answer of ``/api/show``."""
     details = tag.get("details") or shown.get("details") or {}
     meta: Json = shown.get("model_info") or {}
+    tokens, order = metadata.fim_tokens(meta), metadata.fim_order(meta)
+    if tokens is None:
+        tokens, order = template_fim(str(shown.get("template") or "")) or (None, order)
     return ModelInfo(
         name=name,
         size_bytes=int(tag.get("size") or 0),
@@ -51,8 +59,8 @@ def model_info(name: str, tag: Json, shown: Json) -> ModelInfo:
         parameters=str(details.get("parameter_size") or ""),
         capabilities=_capabilities(shown),
         context_length=metadata.context_length(meta),
-        fim_tokens=metadata.fim_tokens(meta),
-        fim_order=metadata.fim_order(meta),
+        fim_tokens=tokens,
+        fim_order=order,
         base_name=metadata.base_name(meta),
         is_remote=is_remote(name, tag) or is_remote(name, shown),
     )
@@ -69,6 +77,21 @@ def _capabilities(shown: Json) -> frozenset[str]:
     if "completion" in capabilities and (takes_messages or {"tools", "thinking"} & capabilities):
         capabilities.add("chat")
     return frozenset(capabilities)
+
+
+def template_fim(template: str) -> tuple[FimTokens, FimOrder] | None:
+    """Returns the tokens around ``.Prompt`` and ``.Suffix`` in a template that has both, and which
+    comes first; None where no text marks them.
+    """
+    match = _PSM.search(template)
+    if match:
+        tokens = FimTokens(match["first"].lstrip("\n"), match["second"], match["middle"])
+        return (tokens, "psm") if tokens.prefix and tokens.suffix else None
+    match = _SPM.search(template)
+    if match:
+        tokens = FimTokens(match["second"], match["first"].lstrip("\n"), match["middle"])
+        return (tokens, "spm") if tokens.prefix and tokens.suffix else None
+    return None
 
 
 def placement(entry: Json) -> str:

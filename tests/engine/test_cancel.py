@@ -39,6 +39,8 @@ async def wait_after_cancel(engine: Engine) -> tuple[float, float]:
     """
     await seconds_for(engine, "z")
     whole = await seconds_for(engine, "a" * LONG_PROMPT_TOKENS)
+    longer = await seconds_for(engine, "a" * LONG_PROMPT_TOKENS + "bcd")
+    assert longer < whole * 0.5, "a common head is not read again"
     request = CompletionRequest("slow", "b" * LONG_PROMPT_TOKENS, max_tokens=1, options=OPTIONS)
     stream = engine.complete(request)
     first = asyncio.ensure_future(anext(stream))

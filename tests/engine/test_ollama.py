@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -21,6 +23,7 @@ from assistant.engine.ollama import OllamaEngine
 from assistant.errors import EngineUnreachable, ModelMissing, RequestFailed
 from tests.engine.streams import collect, using
 from tests.support.ollama import PLAIN_TEMPLATE, UNKNOWN_FIM, OllamaServer
+from tests.support.tiny_gguf import SLOW, write_tiny_gguf
 
 pytestmark = pytest.mark.ollama
 
@@ -204,3 +207,40 @@ def test_closing_a_stream_frees_the_model_once_tokens_flow(ollama_server: Ollama
         return time.monotonic() - started
 
     assert with_engine(ollama_server, use) < 5.0
+
+
+def test_killed_server_fails_the_running_request(
+    ollama_process: Callable[[], OllamaServer], tmp_path: Path
+) -> None:
+    server = ollama_process()
+    server.create("slow", {"x.gguf": write_tiny_gguf(tmp_path / "x.gguf", SLOW)}, PLAIN_TEMPLATE)
+
+    async def use(engine: OllamaEngine) -> None:
+        stream = engine.complete(CompletionRequest("slow", "x", max_tokens=500, options=SMALL))
+        await anext(stream)
+        server.stop()
+        await collect(stream)
+
+    with pytest.raises(RequestFailed, match="in the middle of an answer"):
+        with_engine(server, use)
+
+
+def test_roles_on_one_model_do_not_reload_it(ollama_server: OllamaServer) -> None:
+    async def use(engine: OllamaEngine) -> list[float]:
+        completion = CompletionRequest("tiny-chat", "hi", max_tokens=1, options=SMALL)
+        chat = ChatRequest("tiny-chat", (ChatMessage("user", "hi"),), max_tokens=1, options=SMALL)
+        other = replace(completion, options=RunnerOptions(num_ctx=640))
+        loads = []
+        for stream in (
+            engine.complete(completion),
+            engine.chat(chat),
+            engine.complete(replace(completion, stop=("x",), temperature=0.9)),
+            engine.complete(other),
+        ):
+            _, tokens = await collect(stream)
+            assert tokens[-1].stats is not None
+            loads.append(tokens[-1].stats.load_ms)
+        return loads
+
+    _, chat_load, completion_load, other_load = with_engine(ollama_server, use)
+    assert max(chat_load, completion_load) < other_load, "only another window reloads"

@@ -266,3 +266,26 @@ def test_cloud_by_name(name: str, cloud: bool) -> None:
 )
 def test_placement(entry: dict[str, int], place: str) -> None:
     assert ollama_models.placement(entry) == place
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (
+            "{{- if .Suffix }}<PRE> {{ .Prompt }} <SUF>{{ .Suffix }} <MID>{{ else }}"
+            "{{ .Prompt }}{{ end }}",
+            (FimTokens("<PRE> ", " <SUF>", " <MID>"), "psm"),
+        ),
+        (
+            "{{ if .Suffix }}[SUFFIX]{{ .Suffix }}[PREFIX]{{ .Prompt }}{{ end }}",
+            (FimTokens("[PREFIX]", "[SUFFIX]", ""), "spm"),
+        ),
+        ("{{ .Prompt }}{{ if .Suffix }}{{ .Suffix }}{{ end }}", None),
+        ("{{ .Prompt }}", None),
+        ("", None),
+    ],
+)
+def test_template_tells_the_tokens_of_a_hole(
+    template: str, expected: tuple[FimTokens, str] | None
+) -> None:
+    assert ollama_models.template_fim(template) == expected
