@@ -16,7 +16,16 @@ from assistant.index.ignore import GitIgnores, Rules, relative
 from assistant.index.languages import PROSE, language_for
 from assistant.index.secrets import has_secret, is_secret_path
 
-__all__ = ["Discovery", "Found", "discover", "examine", "is_secret_path", "look_at", "text_reason"]
+__all__ = [
+    "Discovery",
+    "Folders",
+    "Found",
+    "discover",
+    "examine",
+    "is_secret_path",
+    "look_at",
+    "text_reason",
+]
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +64,18 @@ def discover(root: Path, rules: Rules, should_stop: Callable[[], bool]) -> Disco
     ignore files are read here.
     """
     discovery = Discovery()
-    listing = git.list_files(root, with_ignored=rules.brings_back)
+    has_git = not git.is_ignored(root)
+    listing = git.list_files(root, with_ignored=rules.brings_back) if has_git else None
     if listing is None:
         candidates: Iterator[tuple[str, bool]] = _walk(root, rules, discovery.skipped)
     else:
         ignored = [path for path in listing.ignored if rules.is_brought_back(path)]
         candidates = iter([(path, False) for path in listing.files] + [(p, True) for p in ignored])
+    folders = Folders(root)
     for path, is_ignored in candidates:
         if should_stop():
             break
-        found = look_at(root, path, rules, is_ignored=is_ignored)
+        found = look_at(folders, path, rules, is_ignored=is_ignored)
         if isinstance(found, Found):
             discovery.files.append(found)
         else:
@@ -73,15 +84,33 @@ def discover(root: Path, rules: Rules, should_stop: Callable[[], bool]) -> Disco
     return discovery
 
 
-def look_at(root: Path, path: str, rules: Rules, *, is_ignored: bool = False) -> Found | str:
+class Folders:
+    """Knows which folders below the root are real: git lists what a planted index names behind
+    a symlink, too.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._real: dict[str, bool] = {"": True}
+
+    def is_real(self, folder: str) -> bool:
+        if folder not in self._real:
+            parent = folder.rpartition("/")[0]
+            self._real[folder] = self.is_real(parent) and not os.path.islink(self.root / folder)
+        return self._real[folder]
+
+
+def look_at(folders: Folders, path: str, rules: Rules, *, is_ignored: bool = False) -> Found | str:
     """Returns a file as its name and directory entry show it, or the reason to leave it out."""
     reason = rules.reason(path, is_ignored=is_ignored)
     if reason is not None:
         return reason
     if not _is_unicode(path):
         return "encoding"
+    if not folders.is_real(path.rpartition("/")[0]):
+        return "symlink"
     try:
-        entry = os.lstat(root / path)
+        entry = os.lstat(folders.root / path)
     except OSError as error:
         return "missing" if isinstance(error, FileNotFoundError) else "unreadable"
     if stat.S_ISLNK(entry.st_mode):
@@ -161,5 +190,6 @@ def examine(root: Path, path: Path, rules: Rules) -> Found | str:
     if not os.path.lexists(root / name):
         return "missing"
     listed = git.is_listed(root / name)
-    is_ignored = GitIgnores(root).ignores_below(name) if listed is None else not listed
-    return look_at(root, name, rules, is_ignored=is_ignored)
+    if listed is None or (not listed and git.is_ignored(root)):
+        listed = not GitIgnores(root).ignores_below(name)
+    return look_at(Folders(root), name, rules, is_ignored=not listed)

@@ -107,6 +107,14 @@ def _names(raw: bytes) -> list[str]:
     return [os.fsdecode(name) for name in raw.split(b"\0") if name]
 
 
+def is_ignored(folder: Path) -> bool:
+    """Whether the repository around a folder ignores it as a whole.
+
+    A project may lie in such a place: in a home directory that is a repository of dotfiles, say.
+    """
+    return _git(folder, "check-ignore", "-q", ".") is not None
+
+
 def is_listed(path: Path) -> bool | None:
     """Whether git lists a file as tracked or untracked; None where there is no repository.
 

@@ -126,6 +126,8 @@ def _is_pattern(line: str) -> bool:
 def read_lines(path: Path) -> list[str]:
     """Returns the lines of an ignore file, none where it can't be read."""
     try:
+        if not path.is_file():
+            return []
         return path.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return []

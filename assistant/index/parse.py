@@ -224,7 +224,7 @@ class _Walk:
         if body is not None and body.start_byte > node.start_byte:
             end = min(body.start_byte, node.end_byte)
         raw = self.data[line_start:end].decode("utf-8", "replace")
-        return " ".join(raw.split())[:_MAX_SIGNATURE]
+        return " ".join(raw.lstrip("\ufeff").split())[:_MAX_SIGNATURE]
 
     def _text(self, node: Any) -> str:
         return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")

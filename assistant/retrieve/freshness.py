@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,9 @@ class Files:
             entry = os.lstat(path)
             if (entry.st_size, entry.st_mtime_ns) == (row.size, row.mtime_ns):
                 return _UNCHANGED
-            return path.read_bytes() if entry.st_size <= _MAX_BYTES else None
+            # A pipe would keep us waiting, a symlink may lead out of the project.
+            is_readable = stat.S_ISREG(entry.st_mode) and entry.st_size <= _MAX_BYTES
+            return path.read_bytes() if is_readable else None
         except OSError:
             return None
 
