@@ -14,6 +14,19 @@ M.is_list = vim.islist or vim.tbl_islist
 
 M.is_windows = vim.fn.has('win32') == 1
 
+--- Returns the functions of a `:checkhealth` report by the names that they have since 0.10.
+---@return table<string, function>
+function M.health()
+  local health = vim.health or require('health')
+  return {
+    start = health.start or health.report_start,
+    ok = health.ok or health.report_ok,
+    info = health.info or health.report_info,
+    warn = health.warn or health.report_warn,
+    error = health.error or health.report_error,
+  }
+end
+
 --- Returns the directory for log files.
 ---@return string
 function M.log_dir()
