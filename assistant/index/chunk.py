@@ -5,15 +5,19 @@ Chunks are whole lines, follow one another without gap or overlap and cover the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 CHUNKER_VERSION = 1
-MAX_WEIGHT = 640
-"""Bytes of a chunk that are not white space. The embedder reads 256 tokens, and code takes 2.5 to
-3.5 such bytes a token; what is over is cut off its end silently."""
-_ALONE_WEIGHT = 200
-"""A definition of this size gets a chunk of its own; smaller ones share one."""
+MAX_WEIGHT = 210
+"""Tokens of a chunk as ``_TOKENS`` guesses them: the embedder reads 256, scope header included, and
+silently leaves out what is over. Measured on 2,500 chunks of Python against the bundled model's
+tokenizer: tokens per guess 0.87 / 1.00 / 1.13 (5th, 50th, 95th percentile)."""
+_TOKENS = re.compile(rb"[A-Za-z]{1,5}|[0-9]{1,2}|[^\sA-Za-z0-9]")
+_ALONE_WEIGHT = 70
+"""A definition of this weight gets a chunk of its own; smaller ones share one."""
+_HEADER_LEVELS = 2
 _MAX_HEADER = 160
 
 
@@ -68,7 +72,7 @@ class _Piece:
 
 
 class _Lines:
-    """Knows where lines start and how much each range weighs."""
+    """Knows where lines start and how much each range weighs, in tokens."""
 
     def __init__(self, data: bytes) -> None:
         lines = data.split(b"\n")
@@ -79,7 +83,7 @@ class _Lines:
         self._weights = [0]
         for line in lines:
             self.offsets.append(self.offsets[-1] + len(line) + 1)
-            self._weights.append(self._weights[-1] + sum(map(len, line.split())))
+            self._weights.append(self._weights[-1] + len(_TOKENS.findall(line)))
         self.offsets[-1] = len(data)
 
     def __len__(self) -> int:
@@ -154,7 +158,7 @@ def _piece_of(
     for number, piece in enumerate(_split(lines, start, end, block.children, inner)):
         # The first piece holds the header line itself, so it carries the definition's name.
         if number == 0 and is_definition and piece.definition is None:
-            piece = _Piece(piece.start, piece.end, enclosing, block)
+            piece = _Piece(piece.start, piece.end, piece.enclosing, block)
         yield piece
 
 
@@ -219,10 +223,13 @@ def _main(left: Block | None, right: Block | None) -> Block | None:
 
 def _chunk(piece: _Piece, lines: _Lines) -> Chunk:
     definition = piece.definition
-    named = [block for block in piece.enclosing if block.name]
+    # The head of a definition is not inside that definition.
+    named = [block for block in piece.enclosing if block.name and block is not definition]
     owner = definition or (named[-1] if named else None)
     scope = ".".join(block.name or "" for block in (named if definition else named[:-1]))
-    header = "\n".join(block.signature[:_MAX_HEADER] for block in named if block.signature)
+    header = "\n".join(
+        block.signature[:_MAX_HEADER] for block in named[-_HEADER_LEVELS:] if block.signature
+    )
     return Chunk(
         start_line=piece.start,
         end_line=piece.end,

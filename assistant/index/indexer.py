@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 OnProgress = Callable[[str, int, int], None]
 ShouldStop = Callable[[], bool]
 
-_BATCH_FILES = 64
+_BATCH_FILES = 200
 _EMBED_BATCH = 64
 _RACY_NS = 2_000_000_000
 """A file changed less than this before it was read may change again under the same time stamp."""

@@ -4,13 +4,85 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W\d_][\w]*|_+[^\W\d_]\w*|\d{2,}")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d+")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 _MAX_WORD = 64
 _STOP = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "each", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "just", "let", "me", "my", "no", "not", "of", "on", "or", "our", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "too", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your"]
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "each",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "just",
+        "let",
+        "me",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "our",
+        "should",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "too",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 """Dropped from questions only: in code, 'for' and 'is' cost little and their chunks are not rare."""
 
@@ -51,17 +123,23 @@ def parts(word: str) -> list[str]:
 def terms(text: str) -> Iterator[str]:
     """Yields the terms of a text: each part stemmed, and each compound whole as well."""
     for word in _WORD.findall(text):
-        if len(word) > _MAX_WORD:
-            continue
-        found = _PART.findall(word)
-        if len(found) > 1:
-            yield whole(word)
-        for part in found:
-            lower = part.lower()
-            if not lower.isascii() and _WIDE.fullmatch(lower):
-                yield from (lower[i : i + 2] for i in range(len(lower) - 1))
-            elif len(lower) > 1:
-                yield stem(lower)
+        yield from _terms_of(word)
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms_of(word: str) -> tuple[str, ...]:
+    # Remembered: a project says the same words again and again.
+    if len(word) > _MAX_WORD:
+        return ()
+    found = _PART.findall(word)
+    kept = [whole(word)] if len(found) > 1 else []
+    for part in found:
+        lower = part.lower()
+        if not lower.isascii() and _WIDE.fullmatch(lower):
+            kept.extend(lower[i : i + 2] for i in range(len(lower) - 1))
+        elif len(lower) > 1:
+            kept.append(stem(lower))
+    return tuple(kept)
 
 
 def whole(word: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _CANDIDATES = 100
 _QUESTION_TERMS = 10
+_QUESTION_ROWS = 6_000
 _SEARCH_WEIGHTS = (3.0, 1.5, 1.0)
 _COMPLETION_WEIGHTS = (1.0, 0.0, 1.0)
 _FUSE = {"words": 1.0, "definition": 1.0, "meaning": 1.0}
@@ -79,11 +81,12 @@ class Retriever:
             with self._readers.borrow(root) as reader:
                 if reader is None:
                     return []
-                rarest = [term for term, _ in reader.rarest(terms, choosing.QUERY_TERMS)]
+                rarest = reader.rarest(terms, choosing.QUERY_TERMS, choosing.MAX_ROWS)
                 if not rarest:
                     return []
                 scored = reader.matching(rarest, choosing.CANDIDATES, _COMPLETION_WEIGHTS)
                 rows = reader.chunks([number for number, _ in scored])
+                bodies = reader.bodies(list(rows))
         except sqlite3.Error as error:
             log.warning("snippets of %s failed: %s", root.name, error)
             return []
@@ -96,7 +99,7 @@ class Retriever:
             path=path,
             prefix=prefix,
             suffix=suffix,
-            matches={row.id: _matches(row, rarest) for row in ordered},
+            matches={row.id: _matches(bodies[row.id], rarest) for row in ordered},
             budget_chars=budget_chars,
         )
         return [
@@ -159,12 +162,11 @@ def _status(reader: Reader, root: Path, meta: dict[str, str]) -> IndexStatus:
 def _search(
     reader: Reader, root: Path, query: str, limit: int, vector_hits: Sequence[tuple[int, float]]
 ) -> list[Hit]:
-    names = [name for name in query.replace("(", " ").replace(")", " ").split() if len(name) > 1]
-    identifiers = tuple(dict.fromkeys([*names, *lexical.identifiers(query)]))
+    identifiers = _identifiers(query)
     terms = lexical.question_terms(query) or list(dict.fromkeys(lexical.terms(query)))
-    rarest = [term for term, _ in reader.rarest(terms, _QUESTION_TERMS)]
+    rarest = reader.rarest(terms, _QUESTION_TERMS, _QUESTION_ROWS)
     matched = reader.matching(rarest, _CANDIDATES, _SEARCH_WEIGHTS) if rarest else []
-    defined = symbols.find(reader, [n for n in identifiers if _is_name(n)], 20)
+    defined = symbols.find(reader, identifiers, 20)
     lists = {
         "words": [number for number, _ in matched],
         "definition": list(dict.fromkeys(symbol.chunk for symbol in defined)),
@@ -213,32 +215,24 @@ def _hit(row: ChunkRow, score: float, why: str, symbol: str | None) -> Hit:
     )
 
 
-def _is_name(word: str) -> bool:
-    """Whether a word of a question may be the name of something rather than plain English."""
-    return len(word) > 2 and (
-        not word.islower() or "_" in word or "." in word or word not in _COMMON
+_NAME = re.compile(r"[^\W\d]\w*(?:(?:\.|::|:|#)[^\W\d]\w*)*")
+
+
+def _identifiers(query: str) -> tuple[str, ...]:
+    """Returns what in a question is meant as a name: by its form, or as the only word.
+
+    'path' and 'parse' in a sentence are English, though most projects define them too.
+    """
+    found = dict.fromkeys(_NAME.findall(query))
+    if len(found) == 1:
+        return tuple(found)
+    return tuple(
+        name
+        for name in found
+        if "_" in name.strip("_")
+        or re.search(r"[.:#]", name)
+        or (len(name) > 1 and not name[1:].islower())
     )
-
-
-_COMMON = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "with",
-        "from",
-        "that",
-        "this",
-        "what",
-        "where",
-        "how",
-        "does",
-        "which",
-        "when",
-        "are",
-        "all",
-    ]
-)
 
 
 def _names_in(reader: Reader, ids: Sequence[int]) -> dict[int, list[str]]:
@@ -257,7 +251,6 @@ def _parts(texts: Iterable[str]) -> dict[str, frozenset[str]]:
     return {text: frozenset(lexical.stem(part) for part in lexical.parts(text)) for text in texts}
 
 
-def _matches(row: ChunkRow, terms: Sequence[str]) -> int:
+def _matches(body: frozenset[str], terms: Sequence[str]) -> int:
     """Returns how many of the terms a chunk has; a long compound counts twice, it is rare enough."""
-    own = set(lexical.terms(row.text.decode("utf-8", "replace")))
-    return sum(2 if len(term) >= 12 else 1 for term in terms if term in own)
+    return sum(2 if len(term) >= 12 else 1 for term in terms if term in body)

@@ -16,6 +16,7 @@ from assistant.index.ledger import SCHEMA_VERSION, ledger_path
 log = logging.getLogger(__name__)
 
 _MAX_PARAMETERS = 500
+_COMMON = 2000
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Reader:
             check_same_thread=False,
         )
         self._db.execute("PRAGMA query_only = ON")
+        # Counting goes through every chunk of a term, which takes long for those that are of no
+        # use anyway; such a number need not be exact.
+        self._common: dict[str, int] = {}
         if self.rows("PRAGMA user_version")[0][0] != SCHEMA_VERSION:
             self.close()
             raise sqlite3.DatabaseError("another version of the ledger")
@@ -71,14 +75,36 @@ class Reader:
             found.update((row[0], ChunkRow(*row)) for row in rows)
         return found
 
-    def rarest(self, terms: Sequence[str], limit: int) -> list[tuple[str, int]]:
-        """Returns the terms that occur at all with the number of their chunks, rarest first."""
-        counted = []
-        for term in terms:
-            rows = self.rows("SELECT doc FROM word_counts WHERE term = ?", (term,))
-            if rows:
-                counted.append((term, int(rows[0][0])))
-        return sorted(counted, key=lambda pair: pair[1])[:limit]
+    def rarest(self, terms: Sequence[str], limit: int, max_rows: int) -> list[str]:
+        """Returns those of the terms that occur at all, rarest first, at most ``limit``.
+
+        Ends at the term with which they would match more than ``max_rows`` chunks: scoring takes
+        about a millisecond per thousand.
+        """
+        counted = [(count, term) for term in terms if (count := self._count(term))]
+        taken: list[str] = []
+        for count, term in sorted(counted)[:limit]:
+            max_rows -= count
+            if max_rows < 0 and taken:
+                break
+            taken.append(term)
+        return taken
+
+    def _count(self, term: str) -> int:
+        known = self._common.get(term)
+        if known is not None:
+            return known
+        rows = self.rows("SELECT doc FROM word_counts WHERE term = ?", (term,))
+        count = int(rows[0][0]) if rows else 0
+        if count > _COMMON:
+            self._common[term] = count
+        return count
+
+    def bodies(self, ids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Returns the terms of chunks' texts."""
+        marks = ",".join("?" * len(ids))
+        rows = self.rows(f"SELECT rowid, body FROM words WHERE rowid IN ({marks})", ids)
+        return {int(row[0]): frozenset(row[1].split(" ")) for row in rows}
 
     def matching(
         self, terms: Sequence[str], limit: int, weights: tuple[float, float, float]

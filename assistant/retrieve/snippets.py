@@ -11,6 +11,7 @@ from assistant.retrieve.reader import ChunkRow
 LINES_BEFORE = 10
 LINES_AFTER = 5
 QUERY_TERMS = 10
+MAX_ROWS = 1_500
 CANDIDATES = 40
 _VISIBLE_LINES = 200
 _PER_FILE = 3
