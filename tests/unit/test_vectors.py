@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 
 from assistant.index import vectors
 from assistant.index.vectors import ChromaStore, ExactStore, StoreBroken, VectorStore
+from tests.support.daemon import eventually
 
 DIMENSION = 16
 Make = Callable[[Path, int], VectorStore]
@@ -140,3 +145,44 @@ def test_a_broken_matrix_starts_empty(tmp_path: Path) -> None:
     store.close()
     (tmp_path / "s" / "matrix.npy").write_bytes(b"cut off")
     assert ExactStore(tmp_path / "s", DIMENSION).ids() == set()
+
+
+@pytest.fixture
+def chroma_server(tmp_path: Path) -> Iterator[str]:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).with_name("chroma")
+    command = [str(program), "run", "--path", str(tmp_path / "server"), "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError), contextlib.closing(socket.socket()) as connection:
+            connection.connect(("127.0.0.1", port))
+            return True
+        return False
+
+    try:
+        eventually(answers, "the Chroma server answers")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_server_of_the_persons_own_serves_too(chroma_server: str, tmp_path: Path) -> None:
+    one = ChromaStore(tmp_path / "one", DIMENSION, chroma_server)
+    other = ChromaStore(tmp_path / "other", DIMENSION, chroma_server)
+    one.add(rows(0, 50))
+    assert one.query(vector_of(7), 1)[0][0] == 7
+    assert other.ids() == set(), "projects share a server, never a collection"
+    one.close()
+    again = ChromaStore(tmp_path / "one", DIMENSION, chroma_server)
+    assert again.ids() == set(range(50))
+    again.drop()
+    assert ChromaStore(tmp_path / "one", DIMENSION, chroma_server).ids() == set()
+
+
+def test_a_server_that_does_not_answer_is_a_broken_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreBroken):
+        ChromaStore(tmp_path / "s", DIMENSION, "http://127.0.0.1:1")
