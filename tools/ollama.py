@@ -91,7 +91,7 @@ def _miniaudio(work: Path) -> Path:
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         pip = _other_pip()
-    options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "-q", "-d", str(work)]
+    options = ["--no-deps", "--no-binary", ":all:", "-q", "-d", str(work)]
     _run([*pip, "download", *options, MINIAUDIO])
     archive = next(work.glob("miniaudio-*.tar.gz"))
     target.mkdir(parents=True, exist_ok=True)
