@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -81,11 +82,17 @@ def eventually(condition: Callable[[], object], timeout_s: float = 20.0) -> obje
 
 def _attach(address: str, process: subprocess.Popen[bytes]) -> pynvim.Nvim:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not os.path.exists(address):
+    while not _listens(address):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"Neovim does not listen (exit status {process.returncode})")
         time.sleep(0.005)
     return pynvim.attach("socket", path=address)
+
+
+def _listens(address: str) -> bool:
+    """Whether connecting works: the file is there a moment before anyone listens."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(address) == 0
 
 
 def _close(nvim: pynvim.Nvim) -> None:

@@ -26,6 +26,10 @@ local INITIALIZE_TIMEOUT_MS = 20000
 ---@field callback fun(err: assistant.Error?, result: any)
 ---@field options assistant.RequestOptions?
 
+--- Answers what waited on a connection that will be tried again.
+---@class assistant.LostError: assistant.Error
+---@field is_lost true
+
 ---@type assistant.Client
 local client
 ---@type assistant.DaemonState
@@ -107,6 +111,7 @@ local function lost(reason, hint)
     code = methods.code.REQUEST_FAILED,
     message = reason,
     data = { hint = hint or 'Try again; :AILog has the detail.', retryable = true },
+    is_lost = true,
   }
   local pause_ms = BACK_OFF_MS[attempts]
   -- A missing package does not appear by trying again.
@@ -115,14 +120,11 @@ local function lost(reason, hint)
     return
   end
   log.warn('daemon: %s; attempt %d in %d ms', reason, attempts + 1, pause_ms)
+  enter('connecting')
   if was_ready then
-    enter('connecting')
     call_all(on_lost)
-    client:fail_all(err)
-  else
-    client:fail_all(err)
-    enter('connecting')
   end
+  client:fail_all(err)
   vim.defer_fn(function()
     if current.state == 'connecting' then
       connect()
@@ -144,7 +146,8 @@ end
 local function greeted(server)
   local their_version = (server.serverInfo or {}).version
   if their_version ~= methods.PLUGIN_VERSION then
-    log.warn('the daemon is version %s, the plugin %s', their_version, methods.PLUGIN_VERSION)
+    local text = "the daemon is version %s, the plugin %s; 'assistant stop' ends the old one."
+    message.info(text:format(their_version, methods.PLUGIN_VERSION))
   end
   enter('ready', nil, server)
   client:notify(methods.INITIALIZED, vim.empty_dict())
@@ -168,7 +171,7 @@ local function greet()
     capabilities = { streaming = true },
     initializationOptions = config.daemon_options(),
   }, function(err, result)
-    if current.state ~= 'connecting' then
+    if current.state ~= 'connecting' or (err and err.is_lost) then
       return
     end
     if not err and type(result) == 'table' then
@@ -183,9 +186,6 @@ local function greet()
       }
     end
     err = err or { code = methods.code.REQUEST_FAILED, message = 'the daemon greets with nothing.' }
-    if (err.data or {}).retryable then
-      return -- the connection ended; whoever ended it says what comes next
-    end
     fail(err)
     transport.close()
   end, { timeout_ms = INITIALIZE_TIMEOUT_MS })

@@ -58,7 +58,9 @@ def test_text_streams_in(editor: Editor, fake_daemon: FakeDaemon) -> None:
     editor.wait_shown("a = some()")
 
     assert editor.lines == ["a = "]
-    assert [note["itemId"] for note in fake_daemon.wait_sent("assistant/didShow")] == [f"{call.id}.1"]
+    assert [note["itemId"] for note in fake_daemon.wait_sent("assistant/didShow")] == [
+        f"{call.id}.1"
+    ]
 
 
 def test_accepting_is_one_undo_step(editor: Editor, fake_daemon: FakeDaemon) -> None:
@@ -291,3 +293,30 @@ def test_disabled_by_option_starts_nothing(
 
     assert editor.state() == "off"
     assert fake_daemon.received == []
+
+
+def test_moving_the_cursor_asks_for_nothing_and_ends_what_was_asked(
+    editor: Editor, fake_daemon: FakeDaemon
+) -> None:
+    editor.edit("a.txt")
+    editor.input("ia = ")
+    call = fake_daemon.completion(0, 4)
+    before = fake_daemon.waiting_completions()
+    editor.input("<Left><Left>")
+    assert {"id": call.id} in fake_daemon.wait_sent("$/cancelRequest")
+    assert fake_daemon.waiting_completions() == before
+    call.answer("late")
+    editor.input("x")
+    editor.wait(lambda: editor.lines == ["a x= "], "typed")
+    assert editor.suggestion is None
+
+
+def test_what_the_window_is_too_short_for_is_counted(
+    editor: Editor, fake_daemon: FakeDaemon
+) -> None:
+    editor.edit("a.txt", "\n" * 40)
+    editor.input("Gi" + "x")
+    fake_daemon.completion(39, 1).answer(" = [\n    1,\n]")
+    editor.wait_shown("x = [ [+2]")
+    editor.input("<Tab>")
+    editor.wait(lambda: editor.lines[-3:] == ["x = [", "    1,", "]"], "all of it is accepted")

@@ -162,7 +162,9 @@ def test_a_python_without_pynvim_names_the_way_out(
     editor = make_editor({"python": str(bare)})
     editor.edit("a.txt")
     editor.input("ix")
-    editor.wait(lambda: "Python has no package 'pynvim'. Run :AIInstall." in editor.messages(), "it says so")
+    editor.wait(
+        lambda: "Python has no package 'pynvim'. Run :AIInstall." in editor.messages(), "it says so"
+    )
     editor.input("y")
     editor.wait(lambda: editor.lines == ["xy"], "typing goes on")
     assert editor.state() == "failed"
@@ -203,3 +205,41 @@ def test_a_fresh_connection_after_stop(editor: Editor, fake_daemon: FakeDaemon) 
     editor.lua(ASK, "test/echo", {"n": 3})
     editor.wait(lambda: len(answers(editor)) == 3, "answered after a new start")
     assert answers(editor)[2] == [{"n": 3}]
+
+
+def test_a_plugin_updated_while_it_runs_says_so(editor: Editor, fake_daemon: FakeDaemon) -> None:
+    fake_daemon.answers["initialize"] = lambda call: None
+    editor.lua(ASK, "test/echo")
+    editor.wait(lambda: fake_daemon.sent("initialize"), "connected")
+    editor.lua("require('assistant.rpc.transport').on_event('connected', '0')")
+    editor.wait(lambda: answers(editor), "what waits fails")
+    assert answers(editor) == [[-32803, "the plugin was updated while it ran.", "Restart Neovim."]]
+
+
+def test_another_version_of_the_daemon_is_told_once(
+    editor: Editor, fake_daemon: FakeDaemon
+) -> None:
+    fake_daemon.greeting = {**GREETING, "serverInfo": {"name": "assistant", "version": "0.0.9"}}
+    editor.lua("require('assistant.daemon').start()")
+    editor.wait(lambda: "the daemon is version 0.0.9" in editor.messages(), "it says so")
+    assert editor.state() == "ready"
+
+
+def test_a_stock_host_may_know_the_plugin_too_and_one_host_serves(
+    make_editor: MakeEditor, fake_daemon: FakeDaemon, editor_home: Path
+) -> None:
+    manifest = editor_home / "rplugin.vim"
+    options = ["--cmd", f"let g:python3_host_prog = '{sys.executable}'"]
+    first = make_editor(None, *options)
+    first.nvim.vars["loaded_remote_plugins"] = str(manifest)  # --clean names none
+    first.command("silent UpdateRemotePlugins")
+    assert "AssistantSend" in manifest.read_text()
+
+    second = make_editor(None, *options)
+    second.command(f"source {manifest}")
+    second.edit("a.txt")
+    second.input("i")
+    complete(second, fake_daemon, "x")
+    neovim = psutil.Process(second.lua("return vim.fn.getpid()"))
+    pythons = [p for p in neovim.children(recursive=True) if "python" in p.name()]
+    assert [p.pid for p in pythons] == [host_pid(second)]

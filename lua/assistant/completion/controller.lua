@@ -28,6 +28,11 @@ local INVOKED, AUTOMATIC = 1, 2
 ---@field handle assistant.RequestHandle?
 ---@field more assistant.RequestHandle? a further request, for alternatives
 
+---@class assistant.Place a cursor, and the text that it stood in
+---@field tick integer
+---@field row integer
+---@field col integer
+
 ---@type assistant.Live?
 local live
 --- A request that could not be sent because the daemon was not ready yet.
@@ -37,8 +42,16 @@ local rhythm = trigger.new_rhythm()
 local timer = compat.uv.new_timer()
 --- Raised with everything that makes a pending debounce pointless.
 local timer_generation = 0
+---@type assistant.Place? where the last key left the cursor
+local last_key
 
 local request
+
+---@return assistant.Place
+local function place()
+  local row, col = anchor_module.cursor()
+  return { tick = vim.api.nvim_buf_get_changedtick(0), row = row, col = col }
+end
 
 local function stop_timer()
   timer_generation = timer_generation + 1
@@ -241,6 +254,7 @@ function request(kind, is_retry)
 end
 
 local function schedule()
+  last_key = place()
   local delay_ms = rhythm:delay_ms(config.get().completion.debounce_ms)
   stop_timer()
   if delay_ms == 0 then
@@ -255,6 +269,20 @@ local function schedule()
       end
     end)
   end)
+end
+
+--- Takes a move of the cursor in insert mode: the text may have changed with it, or not.
+function M.on_cursor_moved()
+  local now = place()
+  local is_same_text = last_key ~= nil and now.tick == last_key.tick
+  if is_same_text and (now.row ~= last_key.row or now.col ~= last_key.col) then
+    -- Nobody asks at a place that a person only passes through.
+    stop_timer()
+    if live and live.session.state == 'waiting' then
+      M.drop()
+    end
+  end
+  M.sync()
 end
 
 --- Takes a change of the text in insert mode.

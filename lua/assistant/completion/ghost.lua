@@ -50,6 +50,18 @@ local function virtual_lines(lines)
   return #found > 0 and found or nil
 end
 
+--- Returns a mark for the lines that the window is too short for, or nothing.
+---@param lines string[]
+---@param after string
+---@return string
+local function more_mark(lines, after)
+  local hidden = #lines - 1 - (vim.api.nvim_win_get_height(0) - vim.fn.winline())
+  if hidden <= 0 or after ~= '' then
+    return ''
+  end
+  return (' [+%d]'):format(hidden)
+end
+
 --- Returns chunks to lay over the rest of the line, or nil where that would hide the person's text.
 ---@param first string
 ---@param column integer
@@ -82,7 +94,8 @@ function M.show(bufnr, row, col, text)
   local line = vim.api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ''
   local lines = vim.split(text, '\n', { plain = true })
   local column = vim.fn.strdisplaywidth(line:sub(1, col))
-  local first = M.expand(lines[1], column)
+  local after = line:sub(col + 1)
+  local first = M.expand(lines[1], column) .. more_mark(lines, after)
   local options = { id = MARK, hl_mode = 'combine', virt_lines = virtual_lines(lines) }
   if compat.has_inline_text then
     options.virt_text = first ~= '' and { { first, HIGHLIGHT } } or nil
@@ -91,7 +104,7 @@ function M.show(bufnr, row, col, text)
     M.clear()
     return false
   elseif first ~= '' then
-    options.virt_text = overlay(first, column, line:sub(col + 1))
+    options.virt_text = overlay(first, column, after)
     options.virt_text_pos = 'overlay'
     if not options.virt_text then
       M.clear()

@@ -56,7 +56,7 @@ local function create_autocommands()
   end
   on('InsertEnter', M.on_insert_enter)
   on({ 'TextChangedI', 'TextChangedP' }, controller.on_text_changed)
-  on('CursorMovedI', controller.sync)
+  on('CursorMovedI', controller.on_cursor_moved)
   on({ 'CompleteChanged', 'CompleteDone' }, controller.draw)
   on('ModeChanged', controller.leave, 'i*:[^i]*')
   on({ 'InsertLeave', 'BufLeave' }, controller.leave)

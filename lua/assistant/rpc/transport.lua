@@ -5,6 +5,9 @@ local python = require('assistant.python')
 
 local M = {}
 
+--- What this file and the host have agreed on; the host says its own when it has connected.
+local HOST_VERSION = '1'
+
 ---@class assistant.TransportHandlers
 ---@field on_lines fun(lines: string[]) all lines that arrived together
 ---@field on_event fun(kind: 'connected'|'closed'|'failed', detail: string, hint: string?)
@@ -154,7 +157,10 @@ end
 ---@param kind 'connected'|'closed'|'failed'
 ---@param detail string
 function M.on_event(kind, detail)
-  if handlers then
+  if handlers and kind == 'connected' and detail ~= HOST_VERSION then
+    M.close()
+    handlers.on_event('failed', 'the plugin was updated while it ran.', 'Restart Neovim.')
+  elseif handlers then
     handlers.on_event(kind, detail, detail:find('No module named') and 'Run :AIInstall.' or nil)
   end
 end

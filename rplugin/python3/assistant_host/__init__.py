@@ -24,6 +24,7 @@ from pathlib import Path
 import pynvim
 
 VERSION = "1"
+"""What lua/assistant/rpc/transport.lua and this file have agreed on."""
 MAX_LINE_BYTES = 8 * 1024 * 1024
 START_TIMEOUT_S = 30.0
 """A cold start on a slow disk takes a few seconds; after this the daemon is not coming."""
