@@ -202,10 +202,10 @@ class _Walk:
         for _ in range(8):
             if found is not None:
                 break
-            inner = inner.child_by_field_name("declarator")
+            inner = _declarator(inner)
             if inner is None:
                 break
-            if inner.child_by_field_name("declarator") is None:
+            if _declarator(inner) is None:
                 found = inner
         if found is None:
             children = node.named_children
@@ -236,6 +236,13 @@ def _field(node: Any, *names: str) -> Any | None:
         if found is not None:
             return found
     return None
+
+
+def _declarator(node: Any) -> Any | None:
+    """Returns what a C declaration declares; a C++ reference has it without a field's name."""
+    if node.type == "reference_declarator":
+        return _first_named(node)
+    return node.child_by_field_name("declarator")
 
 
 def _first_named(node: Any) -> Any | None:

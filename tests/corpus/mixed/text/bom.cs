@@ -1,0 +1,11 @@
+﻿namespace Shop;
+
+public class Basket
+{
+    public int Count { get; set; }
+
+    public void Clear()
+    {
+        Count = 0;
+    }
+}
