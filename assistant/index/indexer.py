@@ -21,7 +21,7 @@ from assistant.index import material
 from assistant.index.discover import MAX_FILE_BYTES, Found, discover, examine, text_reason
 from assistant.index.ignore import IGNORE_FILE, Rules
 from assistant.index.languages import language_for
-from assistant.index.ledger import FileRow, Ledger, open_ledger
+from assistant.index.ledger import FileRow, Ledger, LedgerDamaged, open_ledger, remove_ledger
 
 if TYPE_CHECKING:
     from assistant.index.embed import Embedder
@@ -79,10 +79,21 @@ class Indexer:
     ) -> IndexCounts:
         """Indexes the whole project; searchable after the phase "lexical".
 
-        Raises RequestFailed where the root is no directory or has more than ``max_files`` files.
+        Raises RequestFailed where the root is no directory, has more than ``max_files`` files, or
+        its index can't be written.
         """
-        started = time.monotonic()
         root = root.resolve()
+        try:
+            return self._run(root, options, on_progress, should_stop)
+        except LedgerDamaged as error:
+            log.warning("%s It is built anew.", error.message)
+            remove_ledger(root)
+            return self._run(root, options, on_progress, should_stop)
+
+    def _run(
+        self, root: Path, options: IndexOptions, on_progress: OnProgress, should_stop: ShouldStop
+    ) -> IndexCounts:
+        started = time.monotonic()
         if not root.is_dir():
             raise RequestFailed(f"{root} is not a directory.")
         rules = Rules(root, options.exclude, options.include_secrets)

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from assistant import paths
-from assistant.errors import RequestFailed
+from assistant.errors import AssistantError, Busy, RequestFailed
 
 log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 _PAGE = 1000
 _CACHE_KIB = 32 * 1024
-_ORPHAN_SECONDS = 7 * 24 * 3600.0
+_ORPHAN_SECONDS = 30 * 24 * 3600.0
 """How long vectors of text that is gone stay, so that going back to a branch embeds nothing."""
 
 _SCHEMA = """
@@ -114,15 +114,13 @@ def open_ledger(root: Path) -> Ledger:
     paths.private_dir(path.parent.parent)
     paths.private_dir(path.parent)
     try:
-        return Ledger(_connect(path))
+        return Ledger(_connect(path), root.name)
+    except sqlite3.OperationalError as error:
+        raise _refusal(root.name, error) from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            raise RequestFailed(
-                f"the index of {root.name} is in use by another process."
-            ) from error
-        log.warning("the ledger of %s is damaged and made anew: %s", root.name, error)
+        log.warning("the ledger of %s is made anew: %s", root.name, error)
     remove_ledger(root)
-    return Ledger(_connect(path))
+    return Ledger(_connect(path), root.name)
 
 
 def remove_ledger(root: Path) -> None:
@@ -141,11 +139,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            raise sqlite3.DatabaseError(f"version {version}, not {SCHEMA_VERSION}")
-        if version == 0:
+        if _version(connection) == 0:
             _create(connection)
+        if _version(connection) != SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {_version(connection)}")
     except sqlite3.Error:
         connection.close()
         raise
@@ -156,40 +153,76 @@ def _create(connection: sqlite3.Connection) -> None:
     # Ids and generations go on from the clock, so that those of a ledger that was removed never
     # come back to mean something else in a store that still has them.
     now = int(time.time() * 1000)
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {_SCHEMA}"
-        f"INSERT INTO sqlite_sequence (name, seq) VALUES ('chunks', {now});"
-        f"INSERT INTO meta VALUES ('generation', '{now}');"
-        f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-    )
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection) == 0:  # no other process was faster
+        for statement in _SCHEMA.strip().split(";\n"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('chunks', ?)", (now,))
+        connection.execute("INSERT INTO meta VALUES ('generation', ?)", (str(now),))
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+class LedgerDamaged(RequestFailed):
+    """The file of a ledger is damaged; nothing but a new one helps."""
+
+    default_hint = "Run :AIIndex! to build it anew."
+
+
+def _refusal(name: str, error: sqlite3.OperationalError) -> AssistantError:
+    """Returns in plain words why SQLite could not do its work."""
+    if "locked" in str(error):
+        return Busy(f"The index of {name} is in use by another process.")
+    if "full" in str(error):
+        return RequestFailed(
+            f"The disk is full, the index of {name} is not complete.",
+            hint="Free some space and run :AIIndex again: it goes on from there.",
+        )
+    return RequestFailed(f"The index of {name} can't be written: {error}.")
 
 
 class Ledger:
-    """Reads and writes one project's ledger; not for several threads at once."""
+    """Reads and writes one project's ledger; not for several threads at once.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    As a context manager it closes itself and raises Busy, LedgerDamaged or RequestFailed for
+    SQLite's own errors.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._db = connection
+        self._name = name
 
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise _refusal(self._name, error) from error
+        if type(error) is sqlite3.DatabaseError:  # the subclasses are mistakes of ours
+            raise LedgerDamaged(f"The index of {self._name} is damaged.") from error
 
     def close(self) -> None:
         self._db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Writes everything inside at once, or nothing; moves the generation."""
+        """Writes everything inside at once, or nothing; a change moves the generation."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            before = self._db.total_changes
             yield
-            self._db.execute(
-                "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
-            )
+            if self._db.total_changes != before:
+                self._db.execute(
+                    "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
+                )
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has rolled it back already
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -362,7 +395,7 @@ class Ledger:
         return int(row[0])
 
     def forget_orphans(self, fingerprint: str, now: float) -> None:
-        """Drops vectors of other fingerprints, and of texts that have been gone for a week."""
+        """Drops vectors of other fingerprints, and of texts that have been gone for a month."""
         with self.transaction():
             self._db.execute("DELETE FROM vectors WHERE fingerprint != ?", (fingerprint,))
             is_used = "EXISTS (SELECT 1 FROM chunks c WHERE c.text_hash = vectors.text_hash)"

@@ -29,7 +29,7 @@ class Circle:
             return Circle(radius)
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=128)
 def distance_between(left: tuple[float, float], right: tuple[float, float]) -> float:
     """Returns the Euclidean distance of two points."""
 

@@ -1,0 +1,7 @@
+module Greeter
+  class Polite
+    def greet(name)
+      "Good day, #{name}"
+    end
+  end
+end
