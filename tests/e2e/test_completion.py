@@ -320,3 +320,39 @@ def test_what_the_window_is_too_short_for_is_counted(
     editor.wait_shown("x = [ [+2]")
     editor.input("<Tab>")
     editor.wait(lambda: editor.lines[-3:] == ["x = [", "    1,", "]"], "all of it is accepted")
+
+
+def test_a_document_that_the_daemon_has_otherwise_is_sent_again(
+    editor: Editor, fake_daemon: FakeDaemon
+) -> None:
+    editor.edit("a.txt")
+    editor.input("ix")
+    fake_daemon.completion(0, 1).error(-32801, "not at this version")
+    again = fake_daemon.completion(0, 1)
+    assert [o["textDocument"]["text"] for o in fake_daemon.sent("textDocument/didOpen")][
+        -1
+    ] == "x\n"
+    again.answer("yz")
+    editor.wait_shown("xyz")
+    assert "version" not in editor.messages()
+
+
+def test_an_error_is_said_once_and_typing_goes_on(editor: Editor, fake_daemon: FakeDaemon) -> None:
+    editor.edit("a.txt")
+    for column, key in enumerate("abc", 1):
+        editor.input(("i" if column == 1 else "") + key)
+        fake_daemon.completion(0, column).error(1002, "no model.", "Fetch one.")
+    editor.wait(lambda: "assistant: no model. Fetch one." in editor.messages(), "it says so")
+    editor.input("d")
+    fake_daemon.completion(0, 4).answer("efg")
+    editor.wait_shown("abcdefg")
+    assert editor.messages().count("no model") == 1
+
+
+def test_the_completion_menu_hides_it(editor: Editor, fake_daemon: FakeDaemon) -> None:
+    show(editor, fake_daemon, "value vat va", "SHOWN")
+    editor.wait_shown("vaSHOWN")
+    editor.input("<C-n>")
+    editor.wait(lambda: editor.nvim.funcs.pumvisible(), "the menu is open")
+    editor.wait_gone("SHOWN")
+    assert editor.lua("return require('assistant').is_visible()") is False

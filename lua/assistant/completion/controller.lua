@@ -7,6 +7,7 @@ local accept = require('assistant.completion.accept')
 local compat = require('assistant.compat')
 local config = require('assistant.config')
 local daemon = require('assistant.daemon')
+local debounce = require('assistant.completion.debounce')
 local document = require('assistant.document')
 local event = require('assistant.event')
 local ghost = require('assistant.completion.ghost')
@@ -15,8 +16,8 @@ local log = require('assistant.log')
 local message = require('assistant.message')
 local methods = require('assistant.rpc.methods')
 local session_module = require('assistant.completion.session')
-local switch = require('assistant.completion.switch')
 local trigger = require('assistant.completion.trigger')
+local view = require('assistant.completion.view')
 
 local M = {}
 
@@ -39,9 +40,6 @@ local live
 ---@type integer?
 local wanted_kind
 local rhythm = trigger.new_rhythm()
-local timer = compat.uv.new_timer()
---- Raised with everything that makes a pending debounce pointless.
-local timer_generation = 0
 ---@type assistant.Place? where the last key left the cursor
 local last_key
 
@@ -51,11 +49,6 @@ local request
 local function place()
   local row, col = anchor_module.cursor()
   return { tick = vim.api.nvim_buf_get_changedtick(0), row = row, col = col }
-end
-
-local function stop_timer()
-  timer_generation = timer_generation + 1
-  timer:stop()
 end
 
 local function hide()
@@ -119,30 +112,6 @@ function M.sync()
   else
     M.drop()
   end
-end
-
----@param kind integer
----@return boolean
-local function may_ask(kind)
-  local options = config.get().completion
-  local bufnr = vim.api.nvim_get_current_buf()
-  local is_enabled = switch.is_enabled(bufnr)
-  local _, col = anchor_module.cursor()
-  local allowed, reason = trigger.allows({
-    kind = kind,
-    is_enabled = is_enabled,
-    is_eligible = vim.fn.getcmdwintype() == '' and document.is_eligible(bufnr),
-    is_recording = vim.fn.reg_recording() ~= '' or vim.fn.reg_executing() ~= '',
-    is_menu_visible = vim.fn.pumvisible() == 1,
-    mode = vim.api.nvim_get_mode().mode,
-    filetype = vim.bo.filetype,
-    filetypes = options.filetypes,
-    right = vim.api.nvim_get_current_line():sub(col + 1),
-  })
-  if not allowed and kind == INVOKED then
-    message.info(('no suggestion: %s.'):format(reason))
-  end
-  return allowed
 end
 
 ---@param mine assistant.Live
@@ -219,7 +188,7 @@ local function send(mine, is_retry)
       mine.session:track(anchor_module.typed_since(mine.anchor))
       mine.session:partial(tostring(value.itemId), value.text)
       if mine.session:is_live() then
-        stop_timer() -- it fits what has been typed meanwhile: no other request is needed
+        debounce.stop() -- it fits what has been typed meanwhile: no other request is needed
         M.draw()
       else
         M.drop()
@@ -232,10 +201,14 @@ end
 ---@param kind integer
 ---@param is_retry boolean?
 function request(kind, is_retry)
-  stop_timer()
+  debounce.stop()
   wanted_kind = nil
-  if not may_ask(kind) then
+  local is_allowed, reason = trigger.allows(view.here(kind))
+  if not is_allowed then
     M.drop()
+    if kind == INVOKED then
+      message.info(('no suggestion: %s.'):format(reason))
+    end
     return
   end
   local bufnr = vim.api.nvim_get_current_buf()
@@ -255,19 +228,8 @@ end
 
 local function schedule()
   last_key = place()
-  local delay_ms = rhythm:delay_ms(config.get().completion.debounce_ms)
-  stop_timer()
-  if delay_ms == 0 then
+  debounce.put_off(rhythm:delay_ms(config.get().completion.debounce_ms), function()
     request(AUTOMATIC)
-    return
-  end
-  local generation = timer_generation
-  timer:start(delay_ms, 0, function()
-    vim.schedule(function()
-      if generation == timer_generation then
-        request(AUTOMATIC)
-      end
-    end)
   end)
 end
 
@@ -277,7 +239,7 @@ function M.on_cursor_moved()
   local is_same_text = last_key ~= nil and now.tick == last_key.tick
   if is_same_text and (now.row ~= last_key.row or now.col ~= last_key.col) then
     -- Nobody asks at a place that a person only passes through.
-    stop_timer()
+    debounce.stop()
     if live and live.session.state == 'waiting' then
       M.drop()
     end
@@ -319,7 +281,7 @@ end
 
 --- Ends whatever completion waits for.
 function M.stop()
-  stop_timer()
+  debounce.stop()
   M.dismiss()
   M.drop()
 end
@@ -396,7 +358,7 @@ function M.dismiss()
   if not live or not item or not M.is_visible() then
     return false
   end
-  stop_timer()
+  debounce.stop()
   live.session:dismiss()
   M.drop()
   daemon.notify(methods.DID_DISMISS, { itemId = item.id })
