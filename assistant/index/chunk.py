@@ -105,7 +105,7 @@ def chunks(data: bytes, blocks: Sequence[Block]) -> list[Chunk]:
     lines = _Lines(data)
     if not len(lines):
         return []
-    pieces = _merge(list(_split(lines, 0, len(lines), blocks, ())), lines)
+    pieces = _merge(_attach(list(_split(lines, 0, len(lines), blocks, ())), lines), lines)
     return [_chunk(piece, lines) for piece in pieces]
 
 
@@ -182,6 +182,26 @@ def _cost(lines: _Lines, line: int) -> int:
     if lines.is_blank(line):
         return 10_000
     return -1 if lines.is_blank(line - 1) else lines.indent(line)
+
+
+def _attach(pieces: list[_Piece], lines: _Lines) -> list[_Piece]:
+    """Joins what stands right above a definition, its comment mostly, with the definition."""
+    joined: list[_Piece] = []
+    for piece in reversed(pieces):
+        below = joined[-1] if joined else None
+        if (
+            below is not None
+            and below.definition is not None
+            and piece.definition is None
+            and piece.enclosing == below.enclosing[: len(piece.enclosing)]
+            and not lines.is_blank(piece.end - 1)
+            and lines.weight(piece.start, piece.end) < _ALONE_WEIGHT
+            and lines.weight(piece.start, below.end) <= MAX_WEIGHT
+        ):
+            joined[-1] = _Piece(piece.start, below.end, below.enclosing, below.definition)
+        else:
+            joined.append(piece)
+    return joined[::-1]
 
 
 def _merge(pieces: list[_Piece], lines: _Lines) -> list[_Piece]:
