@@ -16,6 +16,9 @@ VERSION: Final = 1
 MIN_VERSION: Final = 1
 MAX_DOCUMENT_BYTES: Final = 1024 * 1024
 
+EDITOR: Final = "neovim"
+"""Name that the plugin gives for itself in ``initialize``."""
+
 Token = int | str
 
 

@@ -26,6 +26,8 @@ _FRESH_SECONDS = 10.0
 
 _COMPLETION_TOKENS = 96
 _GREETING_SECONDS = 1.0
+_SIZE_MARGIN = 2
+"""A model up to twice the size of the tier's own is chosen; beyond it only for want of another."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,19 @@ class Engines:
     async def _on(
         self, engine: Engine, role: str, explicit: str | None, settings: Settings
     ) -> Choice:
+        tier = await self.machine_tier(settings)
         model: ModelInfo | None
         if explicit:
             model = await engine.show(explicit)
         else:
-            model = select.best_for(role, await engine.models())
-        tier = await self.machine_tier(settings)
+            # Where Ollama is to be used alone, a model that only chats fills holes for want of a
+            # better one; otherwise the bundled model is faster and more exact.
+            model = select.best_for(
+                role,
+                await engine.models(),
+                size_limit_bytes=_SIZE_MARGIN * getattr(tier, role).size_bytes,
+                allow_hole=settings.engine == "ollama",
+            )
         window = tier.num_ctx
         if model is not None and model.context_length:
             window = min(window, model.context_length)
@@ -225,6 +234,17 @@ class Engines:
         log.info("%s", choice.reason)
         if settings.engine == "auto" and choice.engine.name == "llamacpp":
             show(choice.reason)
+
+    async def preload(self, settings: Settings) -> None:
+        """Loads the completion model before the first suggestion is asked for."""
+        if not settings.completion.enabled:
+            return
+        try:
+            choice = await self.for_completion(settings)
+            if choice.model is not None:
+                await choice.engine.preload(choice.model.name, choice.options)
+        except AssistantError as error:
+            log.info("not preloaded: %s", error)
 
     async def aclose(self) -> None:
         engines: list[Engine] = [*self._llamacpp.values(), *self._ollama.values()]

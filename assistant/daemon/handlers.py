@@ -58,8 +58,10 @@ async def initialize(
 
 def initialized(connection: Connection, params: protocol.Empty) -> None:
     settings = connection.config(connection.root).settings
-    telling = connection.services.engines.tell_choice(settings, connection.show_message)
-    connection.services.background(telling)
+    engines = connection.services.engines
+    connection.services.background(engines.tell_choice(settings, connection.show_message))
+    if connection.client.name == protocol.EDITOR:
+        connection.services.background(engines.preload(settings))
 
 
 async def shutdown(connection: Connection, params: protocol.Empty, request: Request) -> None:
