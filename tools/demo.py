@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -162,18 +163,21 @@ class Demo:
 
     def _answer(self, command: str) -> str:
         seen = len(self.events("AssistantChatDone"))
+        before = len(self._chat_lines())
         self.nvim.command(command)
         self.wait_for(
-            "the answer",
-            lambda: len(self.events("AssistantChatDone")) > seen,
-            ANSWER_TIMEOUT_S,
+            "the answer", lambda: len(self.events("AssistantChatDone")) > seen, ANSWER_TIMEOUT_S
         )
-        chats = [b for b in self.nvim.buffers if b.name.startswith("assistant://chat/")]
-        text = "\n".join(chats[-1][:])
-        if ".py:" not in text:
+        new = self._chat_lines()[before:]
+        sources = re.findall(r"[\w./-]+\.\w+:\d+", "\n".join(new))
+        if not sources:
             raise StepFailed("the answer names no source")
         self.nvim.command("wincmd p")
-        return f"{len(text.splitlines())} lines with sources in {chats[-1].name}"
+        return f"{len(new)} lines, sources {', '.join(dict.fromkeys(sources[:3]))}, …"
+
+    def _chat_lines(self) -> list[str]:
+        chats = [b for b in self.nvim.buffers if b.name.startswith("assistant://chat/")]
+        return list(chats[-1][:]) if chats else []
 
 
 def environment(scratch: Path) -> dict[str, str]:
