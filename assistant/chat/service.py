@@ -16,7 +16,7 @@ from assistant.chat import budget, prompts
 from assistant.chat.attachments import Attached, Resolution
 from assistant.engine.base import ChatMessage, ChatRequest, Choice, GenerationStats
 from assistant.engine.tokens import TokenEstimator, was_cut
-from assistant.errors import IndexNotReady
+from assistant.errors import IndexNotReady, RequestFailed
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,8 @@ class ChatService:
     ) -> ChatAnswer:
         """Returns the whole answer; the text so far goes to ``on_partial``, piece by piece.
 
-        Raises what the engine raises. Cancelling closes the engine's stream.
+        Raises what the engine raises, and RequestFailed for an empty answer. Cancelling closes
+        the engine's stream.
         """
         *turns, newest = job.messages or (ChatMessage("user", ""),)
         asked = newest.content.strip()
@@ -212,6 +213,10 @@ class ChatService:
         )
         on_partial("", "reading")
         text, stats = await self._stream(choice, request, on_partial)
+        if not text:
+            raise RequestFailed(
+                f"{model} answered nothing.", hint="Ask again, or choose another with :AIModel."
+            )
         dropped = [*job.resolution.refused, *fitted.dropped]
         if job.retrieve and not found.has_index and job.root is not None:
             dropped.append("the project's code: it has no index yet, run :AIIndex")

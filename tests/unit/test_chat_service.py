@@ -172,6 +172,11 @@ def test_a_failing_engine_is_raised_as_it_is() -> None:
         answer(job(), Project(), script)
 
 
+def test_an_empty_answer_is_said() -> None:
+    with pytest.raises(RequestFailed, match="answered nothing"):
+        answer(job(), Project(), say("  \n"))
+
+
 # -- attachments ------------------------------------------------------------------------
 
 
