@@ -80,7 +80,7 @@ _WRAPPERS = frozenset(
         *("decorated_definition", "export_statement", "template_declaration", "type_declaration"),
         *("ambient_declaration", "expression_statement", "lexical_declaration"),
         *("variable_declaration", "const_declaration", "var_declaration", "declare_statement"),
-        *("assignment_statement"),
+        "assignment_statement",
     )
 )
 _ASSIGNMENTS = frozenset(

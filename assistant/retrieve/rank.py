@@ -121,9 +121,10 @@ def _name_match(
     candidate: Candidate, question: Question, parts_of: Mapping[str, frozenset[str]]
 ) -> tuple[float, str, str | None]:
     """Returns the boost for what the chunk defines, the reason, and the name that matched."""
+    # Asked for 'Class.method', the ledger has 'method' in the scope 'Class'.
+    asked = {*question.identifiers, *map(_last_part, question.identifiers)}
     for name in candidate.names:
-        short = re.split(r"[.:#]+", name)[-1]
-        if name in question.identifiers or short in question.identifiers:
+        if name in asked or _last_part(name) in asked:
             return _DEFINITION_BOOST, "definition", name
     best, found = 0.0, candidate.symbol
     for name in candidate.names:
@@ -132,6 +133,10 @@ def _name_match(
         if share > best:
             best, found = share, name
     return (_NAME_BOOST * best, "name", found) if best >= 0.5 else (0.0, "", candidate.symbol)
+
+
+def _last_part(name: str) -> str:
+    return re.split(r"[.:#]+", name)[-1]
 
 
 def _share(parts: frozenset[str], terms: frozenset[str]) -> float:
