@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W\d_][\w]*|_+[^\W\d_]\w*|\d{2,}")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d+")
+_PART = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 _MAX_WORD = 64
 _STOP = frozenset(
@@ -89,7 +89,7 @@ _STOP = frozenset(
 
 def stem(word: str) -> str:
     """Cuts the commonest English endings, so that 'parses', 'parsing' and 'parsed' meet."""
-    if len(word) < 5 or not word.isascii():
+    if len(word) < 4 or not word.isascii():
         return word
     for ending, instead in (
         ("ization", "iz"),
