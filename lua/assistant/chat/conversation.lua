@@ -46,7 +46,8 @@ Conversation.__index = Conversation
 
 ---@return assistant.Conversation
 function M.new()
-  local self = setmetatable({ buffer = buffer_module.new(), turns = {}, pending = {} }, Conversation)
+  local self =
+    setmetatable({ buffer = buffer_module.new(), turns = {}, pending = {} }, Conversation)
   self:clear()
   return self
 end
