@@ -30,6 +30,7 @@ local INVOKED, AUTOMATIC = 1, 2
 ---@field more assistant.RequestHandle? a further request, for alternatives
 
 ---@class assistant.Place a cursor, and the text that it stood in
+---@field bufnr integer
 ---@field tick integer
 ---@field row integer
 ---@field col integer
@@ -48,7 +49,15 @@ local request
 ---@return assistant.Place
 local function place()
   local row, col = anchor_module.cursor()
-  return { tick = vim.api.nvim_buf_get_changedtick(0), row = row, col = col }
+  local bufnr = vim.api.nvim_get_current_buf()
+  return { bufnr = bufnr, tick = vim.api.nvim_buf_get_changedtick(bufnr), row = row, col = col }
+end
+
+--- Whether the text is still what it was at the last key that asked.
+---@param now assistant.Place
+---@return boolean
+local function is_same_text(now)
+  return last_key ~= nil and now.bufnr == last_key.bufnr and now.tick == last_key.tick
 end
 
 local function hide()
@@ -236,8 +245,7 @@ end
 --- Takes a move of the cursor in insert mode: the text may have changed with it, or not.
 function M.on_cursor_moved()
   local now = place()
-  local is_same_text = last_key ~= nil and now.tick == last_key.tick
-  if is_same_text and (now.row ~= last_key.row or now.col ~= last_key.col) then
+  if is_same_text(now) and (now.row ~= last_key.row or now.col ~= last_key.col) then
     -- Nobody asks at a place that a person only passes through.
     debounce.stop()
     if live and live.session.state == 'waiting' then
@@ -249,6 +257,10 @@ end
 
 --- Takes a change of the text in insert mode.
 function M.on_text_changed()
+  if is_same_text(place()) then
+    M.sync() -- already asked here, e.g. by the key for "ask now" right behind this one
+    return
+  end
   rhythm:key(compat.uv.now())
   M.sync()
   local has_suggestion = live and live.session.state ~= 'waiting' and live.session:is_live()
@@ -260,12 +272,17 @@ end
 --- Ends whatever is going on, because insert mode or the buffer was left.
 function M.leave()
   wanted_kind = nil
+  last_key = nil
   M.stop()
 end
 
 --- Asks in a moment, when the key that led here has been dealt with.
 function M.ask_soon()
-  vim.schedule(schedule)
+  vim.schedule(function()
+    if not is_same_text(place()) then
+      schedule()
+    end
+  end)
 end
 
 --- Makes the request that had to wait for the daemon.
@@ -289,6 +306,7 @@ end
 --- Asks for a suggestion now, whatever the automatic rules say.
 ---@return boolean
 function M.complete()
+  last_key = place()
   request(INVOKED)
   return true
 end
