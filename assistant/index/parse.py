@@ -23,6 +23,9 @@ MAX_PARSE_BYTES = 512 * 1024
 _MAX_DEPTH = 60
 _MAX_SIGNATURE = 240
 
+_PACK_NAMES = {"c_sharp": "csharp"}
+"""Grammars that the newer package calls by another name."""
+
 _KINDS = {
     **dict.fromkeys(
         (
@@ -115,6 +118,7 @@ def _parser(grammar: str) -> Any | None:
 
 
 def _load(grammar: str) -> Any | None:
+    is_pack = sys.version_info >= (3, 13)
     try:
         if sys.version_info >= (3, 13):
             from tree_sitter_language_pack import get_parser
@@ -123,7 +127,7 @@ def _load(grammar: str) -> Any | None:
         with warnings.catch_warnings():
             # Its old call of tree_sitter.Language; the versions are pinned together.
             warnings.simplefilter("ignore", FutureWarning)
-            return get_parser(grammar)
+            return get_parser(_PACK_NAMES.get(grammar, grammar) if is_pack else grammar)
     except (AttributeError, LookupError, OSError, ImportError) as error:
         log.debug("no grammar for %s: %s", grammar, error)
         return None

@@ -48,13 +48,16 @@ class Reader:
             isolation_level=None,
             check_same_thread=False,
         )
-        self._db.execute("PRAGMA query_only = ON")
         # Counting goes through every chunk of a term, which takes long for those that are of no
         # use anyway; such a number need not be exact.
         self._common: dict[str, int] = {}
-        if self.rows("PRAGMA user_version")[0][0] != SCHEMA_VERSION:
+        try:
+            self._db.execute("PRAGMA query_only = ON")
+            if self.rows("PRAGMA user_version")[0][0] != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError("another version of the ledger")
+        except sqlite3.Error:
             self.close()
-            raise sqlite3.DatabaseError("another version of the ledger")
+            raise
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._db.execute(sql, parameters).fetchall()
@@ -141,8 +144,11 @@ class Readers:
             yield None
             return
         try:
+            # One snapshot for all that is read together: the indexer writes meanwhile.
+            reader.rows("BEGIN")
             yield reader
-        except sqlite3.Error:
+            reader.rows("ROLLBACK")
+        except BaseException:
             reader.close()
             raise
         with self._lock:

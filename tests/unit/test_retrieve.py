@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,8 +40,10 @@ TEST = "def test_parse_config():\n    assert parse_config('a=1') == {'a': '1'}\n
 
 
 @pytest.fixture
-def retriever() -> Retriever:
-    return Retriever()
+def retriever() -> Iterator[Retriever]:
+    made = Retriever()
+    yield made
+    made.close()
 
 
 @pytest.fixture
