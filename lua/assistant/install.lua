@@ -149,7 +149,7 @@ local function finish()
 end
 
 ---@param text string
----@param hint string
+---@param hint string?
 local function fail(text, hint)
   if running then
     vim.fn.jobstart({ 'rm', '-rf', running.dir })
@@ -232,8 +232,8 @@ local function install_packages(commands)
       install_packages(commands)
     else
       fail(
-        ("the packages can't be installed: %s."):format(last:gsub('%.$', '')),
-        'See :AILog; with the network back, run :AIInstall again.'
+        ('packages: %s.'):format((last:gsub('%.$', ''):gsub('^%a*[Ee][Rr][Rr]%a*: ', ''))),
+        'See :AILog.'
       )
     end
   end)
@@ -262,7 +262,7 @@ local function with_python(candidates, reasons)
     name = table.remove(candidates, 1)
   end
   if not name then
-    fail(M.why_no_python(reasons), M.python_hint(reasons))
+    fail(M.why_no_python(reasons))
     return
   end
   run({ name, '-c', PROBE }, function(code, last)
@@ -291,27 +291,20 @@ local function with_python(candidates, reasons)
   end)
 end
 
---- Returns what was wrong with every Python that was found.
+--- Returns what was wrong with every Python that was found, and the cure; it fits 80 columns.
 ---@param reasons string[]
 ---@return string
 function M.why_no_python(reasons)
   local said = table.concat(reasons, '\n')
   if said:find('venv') or said:find('ensurepip') then
-    return 'Python is here, but without its venv module.'
+    if uv.fs_stat('/etc/debian_version') then
+      return 'no venv: sudo apt install python3-venv, then :AIInstall.'
+    end
+    return "install Python's venv module, or uv, then :AIInstall."
   elseif said:find('old') then
-    return 'the Python here is older than 3.10.'
+    return 'Python is too old: install 3.10+ or uv, then :AIInstall.'
   end
-  return 'there is no working python3 on this machine.'
-end
-
----@param reasons string[]
----@return string
-function M.python_hint(reasons)
-  local said = table.concat(reasons, '\n')
-  if said:find('venv') or said:find('ensurepip') then
-    return "On Debian and Ubuntu: 'sudo apt install python3-venv', then :AIInstall."
-  end
-  return 'Install Python 3.10 or newer, or uv, then run :AIInstall.'
+  return 'no python3: install Python 3.10+ or uv, then :AIInstall.'
 end
 
 --- Returns the names in a folder, one a call.
