@@ -17,6 +17,13 @@ local function is_builtin()
   return source:find('^@?vim/') ~= nil or source:find('^=?%?$') ~= nil
 end
 
+---@param text string
+---@param hint string
+---@return string
+local function join(text, hint)
+  return hint == '' and text or text .. ' ' .. hint
+end
+
 --- Shortens what would make Neovim ask for ENTER; the hint, which says what to do, is kept, and the
 --- log has all of it.
 ---@param text string
@@ -24,8 +31,8 @@ end
 ---@return string
 local function fit(text, hint)
   local limit = math.max(vim.v.echospace - #PREFIX, 20)
-  local whole = hint == '' and text or text .. ' ' .. hint
-  if not is_builtin() or vim.fn.strdisplaywidth(whole) <= limit then
+  local whole = join(text, hint)
+  if vim.fn.strdisplaywidth(whole) <= limit then
     return whole
   end
   local room = limit - vim.fn.strdisplaywidth(hint) - 2
@@ -43,12 +50,14 @@ local function notify(level, text, hint)
   hint = (hint or ''):gsub('%s*\n%s*', ' ')
   local log = require('assistant.log')
   local write = level >= vim.log.levels.WARN and log.warn or log.info
-  write('said: %s %s', text, hint)
+  write('said: %s', join(text, hint))
   vim.schedule(function()
+    local line = join(text, hint)
     if is_builtin() then
       vim.cmd('redraw') -- or a second message of the same tick scrolls and asks for ENTER
+      line = fit(text, hint)
     end
-    vim.notify(PREFIX .. fit(text, hint), level)
+    vim.notify(PREFIX .. line, level)
   end)
 end
 

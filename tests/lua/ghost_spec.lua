@@ -52,3 +52,12 @@ it('draws nothing where it would hide what the person wrote', function()
   eq(compat.has_inline_text, ghost.show(vim.api.nvim_get_current_buf(), 0, 2, ('x'):rep(200)))
   ghost.clear()
 end)
+
+it('draws nothing from right to left where it would be drawn wrong', function()
+  vim.cmd('enew!')
+  vim.api.nvim_buf_set_lines(0, 0, -1, false, { 'a' })
+  vim.wo.rightleft = true
+  eq(compat.has_inline_text, ghost.show(vim.api.nvim_get_current_buf(), 0, 1, 'b'))
+  vim.wo.rightleft = false
+  ghost.clear()
+end)

@@ -389,7 +389,10 @@ end
 ---@param step 1|-1
 local function ask_for_more(mine, step)
   -- The place of the request, not of the cursor: its items are compared with what was typed since.
-  if mine.more or mine.session.typed ~= '' then
+  if mine.more then
+    return
+  elseif mine.session.typed ~= '' then
+    message.info('no other suggestion that begins like this.')
     return
   end
   document.flush(mine.anchor.bufnr)
