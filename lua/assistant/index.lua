@@ -40,7 +40,7 @@ local function on_progress(uri, value)
   if value.kind == 'end' then
     return
   end
-  local parts = { value.title or 'indexing' }
+  local parts = { 'indexing ' .. vim.fn.fnamemodify(vim.uri_to_fname(uri), ':t') }
   if value.message then
     table.insert(parts, value.message)
   end

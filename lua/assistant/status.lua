@@ -77,11 +77,12 @@ function M.lines(result, err)
     local engine = result.engine or {}
     add(
       'Daemon',
-      ('version %s, pid %d, up %s, %d editors'):format(
+      ('version %s, pid %d, up %s, %d %s'):format(
         result.version,
         result.pid,
         duration(result.uptimeSeconds or 0),
-        result.clients or 0
+        result.clients or 0,
+        result.clients == 1 and 'client' or 'clients'
       )
     )
     add('Socket', result.socket or '')

@@ -1,6 +1,6 @@
 -- What is pure in the chat: places in its text, code blocks, what stands below an answer.
 local actions = require('assistant.chat.actions')
-local conversation = require('assistant.chat.conversation')
+local footer = require('assistant.chat.footer')
 local sources = require('assistant.chat.sources')
 
 local function at(line, col)
@@ -72,7 +72,7 @@ local function below(ended, is_stopped)
   ended.problems = ended.problems or {}
   return vim.tbl_map(function(line)
     return line.text
-  end, conversation.below(ended, is_stopped or false))
+  end, footer.lines(ended, is_stopped or false))
 end
 
 it('an answer with nothing to tell is followed by the next heading', function()
@@ -109,12 +109,12 @@ end)
 it('an error is one line with its hint, and the draft stays', function()
   local err = { code = 1001, message = 'no\nanswer.', data = { hint = 'Start it.' } }
   eq(
-    { 'Error: no answer. Start it.', '', '# You', '', 'my draft' },
+    { '', 'Error: no answer. Start it.', '', '# You', '', 'my draft' },
     below({ error = err, draft = 'my draft' })
   )
 end)
 
 it('what was stopped is no error', function()
   local err = { code = -32800, message = 'stopped' }
-  eq('Stopped.', below({ error = err }, true)[1])
+  eq({ '', 'Stopped.', '', '# You', '', '' }, below({ error = err }, true))
 end)

@@ -113,7 +113,9 @@ end
 ---@return string[]?
 local function block(chat)
   local row = vim.api.nvim_win_get_cursor(0)[1]
-  local found = M.block_at(chat.buffer:lines(0, -1), row)
+  -- A block that an answer leaves open ends with that answer.
+  local lines, first = chat:answer_at(row - 1)
+  local found = lines and M.block_at(lines, row - first)
   if not found or #found == 0 then
     message.info('there is no code block under the cursor.')
     return nil

@@ -209,6 +209,19 @@ function Buffer:replace_from(row, lines)
   end)
 end
 
+--- Takes away empty lines at the end, down to one line.
+---@param first integer 0-based row, the first that may go
+function Buffer:trim_end(first)
+  local last = self:line_count()
+  local row = last
+  while row > first + 1 and self:lines(row - 1, row)[1]:match('^%s*$') do
+    row = row - 1
+  end
+  if row < last then
+    self:replace_from(row, {})
+  end
+end
+
 --- Marks a line; the mark moves with it.
 ---@param row integer 0-based
 ---@param group string? highlight of the line

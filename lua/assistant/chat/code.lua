@@ -71,7 +71,7 @@ function M.open(path, line)
     vim.cmd('setlocal winfixwidth< winfixheight< number< wrap< linebreak< signcolumn<')
   end
   vim.cmd("normal! m'")
-  local command = 'edit ' .. vim.fn.fnameescape(path)
+  local command = 'edit ' .. vim.fn.fnameescape(vim.fn.fnamemodify(path, ':.'))
   local ok = pcall(vim.cmd, command) or pcall(vim.cmd, 'new | ' .. command)
   if not ok then
     require('assistant.message').error(("%s can't be opened."):format(path))

@@ -5,16 +5,15 @@
 local buffer_module = require('assistant.chat.buffer')
 local code = require('assistant.chat.code')
 local event = require('assistant.event')
+local footer = require('assistant.chat.footer')
 local mentions = require('assistant.chat.mentions')
 local methods = require('assistant.rpc.methods')
-local sources = require('assistant.chat.sources')
 local stream_module = require('assistant.chat.stream')
 
 local M = {}
 
-M.USER = '# You'
+M.USER = footer.USER
 M.ANSWER = '# Assistant'
-M.SOURCES = 'Sources:'
 
 local STATES = {
   connecting = 'connecting',
@@ -34,6 +33,7 @@ local STATES = {
 ---@field answer string
 ---@field user_mark integer
 ---@field answer_mark integer?
+---@field end_mark integer? first line below the answer
 
 ---@class assistant.Conversation
 ---@field buffer assistant.ChatBuffer
@@ -200,7 +200,8 @@ end
 function Conversation:edit(turn)
   local row = self.buffer:row_of(turn.user_mark)
   self:keep_above(row)
-  self:set_draft(turn.question)
+  local lines = vim.split(turn.question, '\n', { plain = true })
+  self.buffer:replace_from(row + 1, vim.list_extend({ '' }, lines))
 end
 
 --- Returns the turn that a row belongs to, or nil for the prompt.
@@ -218,6 +219,23 @@ function Conversation:turn_at(row)
     end
   end
   return found
+end
+
+--- Returns the lines of the answer that a row lies in, or nil elsewhere.
+---@param row integer 0-based
+---@return string[]?
+---@return integer? first row of the first line, 0-based
+function Conversation:answer_at(row)
+  local turn = self:turn_at(row)
+  local first = turn and turn.answer_mark and self.buffer:row_of(turn.answer_mark)
+  if not turn or not first or row <= first then
+    return nil
+  end
+  local last = turn.end_mark and self.buffer:row_of(turn.end_mark) or -1
+  if last ~= -1 and row >= last then
+    return nil
+  end
+  return self.buffer:lines(first + 1, last), first + 1
 end
 
 --- Returns the row below the last line of a turn's question.
@@ -245,6 +263,7 @@ function Conversation:run(turn, problems, draft)
     -- Who sends from here wants to see the answer come.
     buffer:to_end(win)
   end
+  turn.end_mark = nil
   buffer:highlight(false)
   buffer:lock()
   buffer:replace_from(row, { '', M.ANSWER, '', '' })
@@ -278,70 +297,6 @@ function Conversation:run(turn, problems, draft)
     end,
   })
   self.stream:request(methods.CHAT, params)
-end
-
----@param result table
----@return string
-local function meter(result)
-  local tokens = result.tokens or {}
-  local parts = {}
-  if (tokens.limit or 0) > 0 then
-    local used = (tokens.prompt or 0) + (tokens.answer or 0)
-    table.insert(parts, ('%d / %d tokens'):format(used, tokens.limit))
-  end
-  if result.model then
-    table.insert(parts, result.model)
-  end
-  return table.concat(parts, ' · ')
-end
-
----@class assistant.ChatEnd
----@field error assistant.Error?
----@field result table?
----@field problems string[]
----@field draft string?
-
---- Returns the lines below an answer: error, sources, what was left out, tokens, the next heading.
----@param ended assistant.ChatEnd
----@param is_stopped boolean
----@return { text: string, group: string? }[]
-function M.below(ended, is_stopped)
-  local err, result = ended.error, ended.result or {}
-  local lines = {}
-  local function add(text, group)
-    table.insert(lines, { text = (text:gsub('%s*\n%s*', ' ')), group = group })
-  end
-  if is_stopped then
-    add('Stopped.', 'AssistantChatState')
-  elseif err then
-    local hint = (err.data or {}).hint or ''
-    add(vim.trim(('Error: %s %s'):format(err.message, hint)), 'AssistantChatError')
-  end
-  if #(result.sources or {}) > 0 then
-    add('')
-    add(M.SOURCES, 'AssistantChatState')
-    for _, source in ipairs(result.sources) do
-      add(sources.format(source), 'AssistantChatSource')
-    end
-  end
-  local dropped = vim.list_extend(vim.deepcopy(ended.problems), result.dropped or {})
-  local tokens = meter(result)
-  if #dropped > 0 or tokens ~= '' then
-    add('')
-  end
-  for _, what in ipairs(dropped) do
-    add('Left out: ' .. what, 'AssistantChatError')
-  end
-  if tokens ~= '' then
-    add(tokens, 'AssistantChatMeter')
-  end
-  add('')
-  add(M.USER, 'AssistantChatUser')
-  add('')
-  for _, line in ipairs(vim.split(ended.draft or '', '\n', { plain = true })) do
-    add(line)
-  end
-  return lines
 end
 
 --- Puts the daemon's whole answer in the place of what was streamed, where they differ.
@@ -394,9 +349,10 @@ function Conversation:write_end(turn, ended, is_stopped)
   if not ended.error and type(result.message) == 'table' then
     self:settle(turn, tostring(result.message.content or ''))
   end
+  buffer:trim_end(buffer:row_of(turn.answer_mark) + 2)
   local last = buffer:line_count()
   local is_empty = buffer:lines(last - 1, last)[1] == ''
-  local below = M.below(ended, is_stopped)
+  local below = footer.lines(ended, is_stopped)
   -- An answer of nothing leaves no gap.
   if is_empty and below[1].text == '' then
     table.remove(below, 1)
@@ -408,6 +364,7 @@ function Conversation:write_end(turn, ended, is_stopped)
   buffer:set_state(nil)
   buffer:unlock()
   local first = is_empty and last - 1 or last
+  turn.end_mark = buffer:mark(first)
   for index, line in ipairs(below) do
     if line.group then
       buffer:mark(first + index - 1, line.group)

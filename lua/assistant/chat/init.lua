@@ -39,6 +39,15 @@ local function get()
   return current
 end
 
+--- Lets the daemon come up, and index the project, while the person writes.
+local function warm_up()
+  require('assistant.daemon').start({ automatic = true })
+  local bufnr = code.bufnr()
+  if bufnr then
+    require('assistant.document').attach(bufnr)
+  end
+end
+
 ---@param bufnr integer
 ---@return boolean
 local function is_chat(bufnr)
@@ -66,6 +75,7 @@ function M.open(options)
   if range and not written then
     attachments = { mentions.selection(bufnr, range.first, range.last) }
   end
+  warm_up()
   local chat = get()
   chat.buffer:show(true)
   if written then
