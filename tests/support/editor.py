@@ -38,6 +38,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         **kept,
         "HOME": str(home),
         "ASSISTANT_HOME": str(home),
+        # One that an editor started while it was closing would else wait for half an hour.
+        "ASSISTANT_IDLE_MINUTES": "1",
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_DATA_HOME": str(home / "data"),
         "XDG_STATE_HOME": str(home / "state"),
