@@ -12,6 +12,7 @@ local document = require('assistant.document')
 local event = require('assistant.event')
 local ghost = require('assistant.completion.ghost')
 local keymaps = require('assistant.completion.keymaps')
+local last_key = require('assistant.completion.last_key')
 local log = require('assistant.log')
 local message = require('assistant.message')
 local methods = require('assistant.rpc.methods')
@@ -29,36 +30,14 @@ local INVOKED, AUTOMATIC = 1, 2
 ---@field handle assistant.RequestHandle?
 ---@field more assistant.RequestHandle? a further request, for alternatives
 
----@class assistant.Place a cursor, and the text that it stood in
----@field bufnr integer
----@field tick integer
----@field row integer
----@field col integer
-
 ---@type assistant.Live?
 local live
 --- A request that could not be sent because the daemon was not ready yet.
 ---@type integer?
 local wanted_kind
 local rhythm = trigger.new_rhythm()
----@type assistant.Place? where the last key left the cursor
-local last_key
 
 local request
-
----@return assistant.Place
-local function place()
-  local row, col = anchor_module.cursor()
-  local bufnr = vim.api.nvim_get_current_buf()
-  return { bufnr = bufnr, tick = vim.api.nvim_buf_get_changedtick(bufnr), row = row, col = col }
-end
-
---- Whether the text is still what it was at the last key that asked.
----@param now assistant.Place
----@return boolean
-local function is_same_text(now)
-  return last_key ~= nil and now.bufnr == last_key.bufnr and now.tick == last_key.tick
-end
 
 local function hide()
   ghost.clear()
@@ -236,7 +215,7 @@ function request(kind, is_retry)
 end
 
 local function schedule()
-  last_key = place()
+  last_key.remember()
   debounce.put_off(rhythm:delay_ms(config.get().completion.debounce_ms), function()
     request(AUTOMATIC)
   end)
@@ -244,8 +223,7 @@ end
 
 --- Takes a move of the cursor in insert mode: the text may have changed with it, or not.
 function M.on_cursor_moved()
-  local now = place()
-  if is_same_text(now) and (now.row ~= last_key.row or now.col ~= last_key.col) then
+  if last_key.has_only_moved() then
     -- Nobody asks at a place that a person only passes through.
     debounce.stop()
     if live and live.session.state == 'waiting' then
@@ -257,7 +235,7 @@ end
 
 --- Takes a change of the text in insert mode.
 function M.on_text_changed()
-  if is_same_text(place()) then
+  if last_key.is_same_text() then
     M.sync() -- already asked here, e.g. by the key for "ask now" right behind this one
     return
   end
@@ -272,14 +250,14 @@ end
 --- Ends whatever is going on, because insert mode or the buffer was left.
 function M.leave()
   wanted_kind = nil
-  last_key = nil
+  last_key.forget()
   M.stop()
 end
 
 --- Asks in a moment, when the key that led here has been dealt with.
 function M.ask_soon()
   vim.schedule(function()
-    if not is_same_text(place()) then
+    if not last_key.is_same_text() then
       schedule()
     end
   end)
@@ -306,7 +284,7 @@ end
 --- Asks for a suggestion now, whatever the automatic rules say.
 ---@return boolean
 function M.complete()
-  last_key = place()
+  last_key.remember()
   request(INVOKED)
   return true
 end
