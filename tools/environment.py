@@ -59,14 +59,15 @@ def set_up_neovim() -> None:
     if manager is None:
         raise SetupError("Neovim is missing; get it from https://neovim.io and put it on the PATH.")
     command = NEOVIM_INSTALL[manager].split()
+    rights: list[str] = []
     if manager != "brew" and os.getuid() != 0:
         if subprocess.call(["sudo", "-n", "true"], stderr=subprocess.DEVNULL) != 0:
             raise SetupError(f"Neovim is missing. Type this once: sudo {' '.join(command)}")
-        command = ["sudo", "-n", *command]
+        rights = ["sudo", "-n"]
     print(f"Neovim is missing; running: {' '.join(command)}", flush=True)
     if manager == "apt-get":
-        subprocess.call([*command[:-3], "apt-get", "update", "-q=2"])
-    if subprocess.call(command) != 0 or not shutil.which("nvim"):
+        subprocess.call([*rights, "apt-get", "update", "-q=2"])
+    if subprocess.call([*rights, *command]) != 0 or not shutil.which("nvim"):
         raise SetupError(f"Neovim can't be installed; try by hand: {' '.join(command)}")
 
 
@@ -159,7 +160,7 @@ def _export(uv: str) -> str:
     if done.returncode != 0:
         raise SetupError("uv can't read uv.lock; a newer uv may ('pip install -U uv').")
     lines = done.stdout.splitlines()
-    return "\n".join(x for x in lines if not re.match(r"(nvidia-|cuda-|triton)", x)) + "\n"
+    return "\n".join(x for x in lines if not re.match(r"(nvidia-(?!ml-py)|cuda-|triton)", x)) + "\n"
 
 
 def _install_with_pip() -> None:
