@@ -10,6 +10,7 @@ A release that this machine does not have is skipped by name, never silently::
 from __future__ import annotations
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tools.neovim import NeovimBuild, builds
 from tools.neovim_session import eventually, running_neovim, screen
@@ -27,7 +28,7 @@ __all__ = [
 NEOVIM_BUILDS: list[NeovimBuild] = builds()
 
 
-def neovim_params(*names: str) -> list[object]:
+def neovim_params(*names: str) -> list[ParameterSet]:
     """Returns one pytest parameter per build, or per build of the named releases ("0.7")."""
     return [
         pytest.param(
