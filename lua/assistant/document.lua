@@ -270,10 +270,10 @@ end
 
 --- Returns the root of a buffer's project: the nearest ancestor with `.git` or `.assistant.toml`,
 --- else the current folder where it contains the buffer, else nil.
----@param bufnr integer
+---@param bufnr integer? nil: that of the current folder
 ---@return string?
 function M.root_uri(bufnr)
-  local name = vim.api.nvim_buf_get_name(bufnr)
+  local name = bufnr and vim.api.nvim_buf_get_name(bufnr) or ''
   local cwd = vim.fn.getcwd()
   local start = name ~= '' and vim.fn.fnamemodify(name, ':p:h') or cwd
   local folder = start

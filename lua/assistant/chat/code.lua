@@ -3,8 +3,13 @@ local document = require('assistant.document')
 
 local M = {}
 
+--- How many windows back it looks for one that still shows code.
+local REMEMBERED = 8
+
+---@type integer[] newest first
+local windows = {}
 ---@type integer?
-local last_window
+local last_bufnr
 
 ---@param win integer
 ---@return boolean
@@ -18,8 +23,13 @@ end
 
 local function remember()
   local win = vim.api.nvim_get_current_win()
-  if is_code(win) then
-    last_window = win
+  if not is_code(win) then
+    return
+  end
+  last_bufnr = vim.api.nvim_win_get_buf(win)
+  if win ~= windows[1] then
+    table.insert(windows, 1, win)
+    windows[REMEMBERED + 1] = nil
   end
 end
 
@@ -33,22 +43,19 @@ remember()
 ---@return integer?
 function M.window()
   remember()
-  if last_window and is_code(last_window) then
-    return last_window
-  end
-  for _, win in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
-    if is_code(win) then
-      return win
-    end
-  end
-  return nil
+  local candidates = vim.list_extend(vim.deepcopy(windows), vim.api.nvim_tabpage_list_wins(0))
+  return vim.tbl_filter(is_code, candidates)[1]
 end
 
---- Returns the buffer of that window, or nil.
+--- Returns the buffer of that window, of the last one where it was closed, or nil.
 ---@return integer?
 function M.bufnr()
   local win = M.window()
-  return win and vim.api.nvim_win_get_buf(win)
+  if win then
+    return vim.api.nvim_win_get_buf(win)
+  end
+  local is_there = last_bufnr and vim.api.nvim_buf_is_loaded(last_bufnr)
+  return is_there and last_bufnr or nil
 end
 
 --- Returns the root of the project that the code window is in, else that of the current folder.
