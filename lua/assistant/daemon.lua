@@ -45,6 +45,7 @@ local on_lost = {}
 local attempts = 0
 local changed_at_ms = 0
 local is_leaving = false
+---@type fun(is_revival: boolean)
 local connect
 
 local function now_ms()
@@ -127,7 +128,7 @@ local function lost(reason, hint)
   client:fail_all(err)
   vim.defer_fn(function()
     if current.state == 'connecting' then
-      connect()
+      connect(was_ready and #queue == 0)
     end
   end, pause_ms)
 end
@@ -198,6 +199,12 @@ local function on_event(kind, detail, hint)
     end
   elseif kind == 'closed' then
     lost(detail, hint)
+  elseif kind == 'stopped' then
+    if #queue > 0 then
+      connect(false)
+    elseif current.state == 'connecting' then
+      enter('off')
+    end
   elseif current.state ~= 'off' and current.state ~= 'failed' then
     fail({
       code = methods.code.REQUEST_FAILED,
@@ -207,14 +214,15 @@ local function on_event(kind, detail, hint)
   end
 end
 
-function connect()
+---@param is_revival boolean
+function connect(is_revival)
   enter('connecting')
   local err = transport.open({
     on_lines = function(lines)
       client:receive(lines)
     end,
     on_event = on_event,
-  })
+  }, is_revival)
   if err then
     -- Scheduled, so that no callback runs before its request has returned.
     vim.schedule(function()
@@ -248,7 +256,7 @@ function M.start(options)
     return
   end
   attempts = 0
-  connect()
+  connect(false)
 end
 
 --- Sends a request, starting the daemon where needed. Never blocks; the callback is called once.

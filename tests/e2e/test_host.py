@@ -85,6 +85,22 @@ def test_a_restarted_daemon_gets_the_documents_again(
     assert "Error" not in editor.messages()
 
 
+def test_a_stopped_daemon_stays_stopped_until_it_is_needed(
+    editor: Editor, fake_daemon: FakeDaemon
+) -> None:
+    editor.edit("a.txt")
+    editor.input("i")
+    complete(editor, fake_daemon, "x")
+    fake_daemon.lock_path.write_text("")  # as a daemon does that ends in good order
+    fake_daemon.stop()
+    editor.wait(lambda: editor.state() == "off", "it is let alone")
+
+    fake_daemon.documents.clear()
+    fake_daemon.start()
+    complete(editor, fake_daemon, "y")
+    assert [text for _, text in fake_daemon.documents.values()] == ["xy\n"]
+
+
 def test_garbage_from_the_daemon_is_logged_and_harmless(
     editor: Editor, fake_daemon: FakeDaemon
 ) -> None:

@@ -212,3 +212,17 @@ def test_why_a_daemon_did_not_start_is_one_line(
 
     eventually(lambda: nvim.events, "it fails")
     assert nvim.events == [("failed", "the daemon can't be started: No module named pydantic")]
+
+
+def test_a_revival_starts_no_daemon_after_one_that_was_stopped(
+    host: Any, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSISTANT_HOME", str(short_dir))
+    (short_dir / "data").mkdir()
+    (short_dir / "data" / "daemon.lock").write_text("")
+    nvim = FakeNvim()
+    host.Link(nvim).open(is_revival=True)
+
+    eventually(lambda: nvim.events, "it tells")
+    assert nvim.events == [("stopped", "the daemon was stopped.")]
+    assert not (short_dir / "data" / "daemon-start.log").exists()

@@ -8,9 +8,11 @@ local M = {}
 --- What this file and the host have agreed on; the host says its own when it has connected.
 local HOST_VERSION = '1'
 
+---@alias assistant.TransportEvent 'connected'|'closed'|'failed'|'stopped'
+
 ---@class assistant.TransportHandlers
 ---@field on_lines fun(lines: string[]) all lines that arrived together
----@field on_event fun(kind: 'connected'|'closed'|'failed', detail: string, hint: string?)
+---@field on_event fun(kind: assistant.TransportEvent, detail: string, hint: string?)
 
 ---@type integer?
 local channel
@@ -115,14 +117,15 @@ end
 --- Connects to the daemon, starting host and daemon where they don't run. Returns at once;
 --- `on_event` tells the rest.
 ---@param new_handlers assistant.TransportHandlers
+---@param is_revival boolean nobody waits: after a daemon that was stopped, none is started
 ---@return assistant.Error?
-function M.open(new_handlers)
+function M.open(new_handlers, is_revival)
   handlers = new_handlers
   local err = ensure_host()
   if err then
     return err
   end
-  if not call('AssistantConnect', {}) then
+  if not call('AssistantConnect', { is_revival and 'revive' or 'start' }) then
     channel = nil
     return { code = -32803, message = 'the plugin host went away.', data = { retryable = true } }
   end
@@ -154,7 +157,7 @@ function M.on_lines(lines)
 end
 
 --- Takes what happened to the connection; called by the host.
----@param kind 'connected'|'closed'|'failed'
+---@param kind assistant.TransportEvent
 ---@param detail string
 function M.on_event(kind, detail)
   if handlers and kind == 'connected' and detail ~= HOST_VERSION then

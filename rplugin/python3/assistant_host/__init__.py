@@ -65,6 +65,14 @@ def connect() -> socket.socket | None:
     return found
 
 
+def was_stopped() -> bool:
+    """Whether the last daemon ended in good order: it empties its lock file; a killed one can't."""
+    try:
+        return daemon_lock_path().stat().st_size == 0
+    except OSError:
+        return True
+
+
 class StartFailed(Exception):
     """The daemon could not be started; the text is one line for the person."""
 
@@ -107,11 +115,15 @@ class Link:
         self._arrived: list[bytes] = []
         self._lock = threading.Lock()
 
-    def open(self) -> None:
-        """Connects in the background. Does nothing while a connection exists or is being made."""
+    def open(self, is_revival: bool = False) -> None:
+        """Connects in the background. Does nothing while a connection exists or is being made.
+
+        A revival, which nobody has asked for, starts no daemon after one that was stopped.
+        """
         if self._outbox is None:
             self._outbox = queue.SimpleQueue()
-            threading.Thread(target=self._run, args=(self._outbox,), daemon=True).start()
+            arguments = (self._outbox, is_revival)
+            threading.Thread(target=self._run, args=arguments, daemon=True).start()
 
     def send(self, lines: list[str]) -> None:
         """Queues lines; without a connection they are dropped, and Lua has been told of its end."""
@@ -120,7 +132,10 @@ class Link:
             text = "".join(line + "\n" for line in lines)
             self._outbox.put(text.encode("utf-8", "surrogateescape"))
 
-    def _run(self, outbox: queue.SimpleQueue[bytes | None]) -> None:
+    def _run(self, outbox: queue.SimpleQueue[bytes | None], is_revival: bool) -> None:
+        if is_revival and was_stopped():
+            self._end("stopped", "the daemon was stopped.")
+            return
         try:
             connection = self._connect()
         except (OSError, StartFailed) as error:
@@ -207,7 +222,7 @@ class AssistantHost:
 
     @pynvim.function("AssistantConnect", sync=False)
     def connect(self, args: list[str]) -> None:
-        self._link.open()
+        self._link.open(is_revival=args[:1] == ["revive"])
 
     @pynvim.function("AssistantSend", sync=False)
     def send(self, args: list[str]) -> None:
