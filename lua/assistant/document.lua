@@ -269,13 +269,15 @@ function M.reopen(bufnr)
 end
 
 --- Returns the root of a buffer's project: the nearest ancestor with `.git` or `.assistant.toml`,
---- else the current folder where it contains the buffer, else nil.
----@param bufnr integer? nil: that of the current folder
+--- else the current folder where it contains the buffer, else nil. A buffer that is no file here
+--- (`health://`), or none, stands for the current folder.
+---@param bufnr integer?
 ---@return string?
 function M.root_uri(bufnr)
   local name = bufnr and vim.api.nvim_buf_get_name(bufnr) or ''
   local cwd = vim.fn.getcwd()
-  local start = name ~= '' and vim.fn.fnamemodify(name, ':p:h') or cwd
+  local is_file = name ~= '' and not name:find('^%a[%w+.-]*://')
+  local start = is_file and vim.fn.fnamemodify(name, ':p:h') or cwd
   local folder = start
   while true do
     for _, marker in ipairs({ '/.git', '/.assistant.toml' }) do

@@ -152,7 +152,7 @@ end
 ---@param status table
 local function check_index(status)
   report.start('Index')
-  local uri = require('assistant.document').root_uri(0)
+  local uri = require('assistant.chat.code').root_uri()
   if not uri then
     report.info("This folder is no project: no '.git' or '.assistant.toml' above it.")
     return
