@@ -1,15 +1,17 @@
-"""Writes the generated sections of doc/assistant.txt: commands, keys of the chat, options.
+"""Writes the parts of doc/assistant.txt that the code knows better than a person does.
 
-They come from plugin/assistant.lua, lua/assistant/chat/actions.lua and lua/assistant/config.lua as
-a real Neovim has loaded them. ``--check`` writes nothing and exits 1 where the file is out of date.
+    python tools/gen_help.py            write them
+    python tools/gen_help.py --check    exit 1 where they are not what the code says
+
+Commands come from plugin/assistant.lua, options and keys from lua/assistant/config.lua, the keys of
+the chat from lua/assistant/chat/actions.lua; all are read by a Neovim. A generated section begins
+below its heading and ends at the next rule.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import re
 import sys
-import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -17,181 +19,166 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO))
 
-from tools.neovim import NeovimBuild, builds  # noqa: E402
+from tools.neovim import builds  # noqa: E402
+from tools.neovim_session import running_neovim  # noqa: E402
 
 HELP = REPO / "doc" / "assistant.txt"
 WIDTH = 78
-_RULE = "=" * WIDTH
-_DUMP = """
-local path = vim.env.HELP_DUMP
+INDENT = " " * 8
+TOPICS = {
+    "Chat": "chat",
+    "Explain": "chat",
+    "Index": "index",
+    "Search": "index",
+    "Toggle": "completion",
+    "Context": "privacy",
+    "Model": "models",
+    "Install": "install",
+    "Status": "troubleshooting",
+    "Log": "troubleshooting",
+}
+"""Section of the help that says more about a command."""
+
+ARGUMENTS = {"Chat": "[question]", "Search": "{query}", "Model": "[name]"}
+
+READ = """
+vim.cmd('runtime plugin/assistant.lua')
 local commands = {}
 for name, command in pairs(vim.api.nvim_get_commands({})) do
-  if name:match('^AI%u') then
-    commands[name] = {
-      nargs = command.nargs,
+  if vim.startswith(name, 'AI') then
+    commands[name:sub(3)] = {
       bang = command.bang,
-      range = command.range ~= nil and command.range ~= vim.NIL,
-      text = command.definition,
-      desc = command.desc,
+      range = command.range ~= nil,
+      description = command.definition,
     }
   end
 end
-local keys = {}
-for _, key in ipairs(require('assistant.chat.actions').keys) do
-  table.insert(keys, { mode = key[1], lhs = key[2], text = key[4] })
-end
-local options = {}
-for _, entry in ipairs(require('assistant.config').schema) do
-  table.insert(options, {
-    key = entry.key,
-    type = entry.type,
-    choices = entry.choices,
-    default = vim.inspect(entry.default),
-    description = entry.description,
-    editor = entry.editor,
-  })
-end
-local file = io.open(path, 'w')
-file:write(vim.fn.json_encode({ commands = commands, keys = keys, options = options }))
-file:close()
+return {
+  commands = commands,
+  options = require('assistant.config').schema,
+  chat_keys = require('assistant.chat.actions').keys,
+}
 """
-_KINDS = {
-    "flags": "a table of filetype = true or false",
-    "integer": "a whole number",
-    "key": "a key or false",
-    "list": "a list of strings",
-}
-# What a command's one line leaves out.
-_DETAILS = {
-    "AIChat": "A question is sent at once. Without one the cursor goes to the prompt.",
-    "AIExplain": "The answer streams into the chat; the cursor stays in the code.",
-    "AIIndex": "Emits |AssistantIndexProgress| and |AssistantIndexDone|.",
-    "AISearch": "By meaning and by words. |:cnext| goes through the hits.",
-    "AIStop": "Text that is there stays.",
-    "AIModel": (
-        "In a chat the role is chat, elsewhere completion. <Tab> completes the names of the"
-        " installed models. The choice holds for this Neovim; to keep it, set"
-        " |assistant-option-completion.model| or |assistant-option-chat.model|."
-    ),
-    "AIContext": "Word for word, with token counts and the places that the snippets are from.",
-    "AILog": "The editor's log, and below it the daemon's.",
-    "AIInstall": (
-        "Runs in the background, with uv where it is installed, else with python3 and pip. An"
-        " environment that is not whole is never used."
-    ),
-}
 
 
-def load(build: NeovimBuild) -> dict[str, Any]:
-    """Returns what a running Neovim says about commands, keys and options."""
-    with tempfile.TemporaryDirectory() as folder:
-        script, dump = Path(folder, "dump.lua"), Path(folder, "dump.json")
-        script.write_text(_DUMP, "utf-8")
-        subprocess.run(
-            [
-                *build.argv,
-                *("--clean", "--headless", "--cmd", f"set rtp^={REPO}"),
-                *("-c", f"luafile {script}", "-c", "qall!"),
-            ],
-            env={"PATH": "/usr/bin:/bin", "HOME": folder, "HELP_DUMP": str(dump), **build.env},
-            check=True,
-            timeout=60,
-            capture_output=True,
-        )
-        found: dict[str, Any] = json.loads(dump.read_text("utf-8"))
+def read() -> dict[str, Any]:
+    """Returns the commands, the options and the chat's keys as the plugin has them."""
+    build = next(build for build in builds() if build.missing_reason is None)
+    with running_neovim(build, "--clean", "--cmd", f"set rtp^={REPO}") as nvim:
+        found: dict[str, Any] = nvim.exec_lua(READ)
         return found
 
 
-def tagged(left: str, tag: str) -> str:
-    """Returns a line with the tag at its right end, or on a line of its own where both don't fit."""
-    mark = f"*{tag}*"
-    if len(left) + len(mark) + 1 <= WIDTH:
-        return left + mark.rjust(WIDTH - len(left))
-    return f"{mark.rjust(WIDTH)}\n{left}"
+def headed(left: str, tag: str) -> str:
+    """Returns a line with its tag at the right, as help files have it."""
+    return f"{left} {tag.rjust(WIDTH - len(left) - 1)}"
 
 
-def wrapped(text: str, indent: int) -> str:
-    space = " " * indent
+def indented(text: str) -> str:
     return textwrap.fill(
-        text, WIDTH, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
+        text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
     )
 
 
-def commands_section(commands: dict[str, dict[str, Any]]) -> str:
-    arguments = {"AIChat": "[question]", "AISearch": "{query}", "AIModel": "[name]"}
-    parts = ["`AI` is the default of |assistant-option-command_prefix|.", ""]
-    for name, command in sorted(commands.items()):
-        head = f":{'[range]' if command['range'] else ''}{name}{'[!]' if command['bang'] else ''}"
-        if command["nargs"] != "0":
-            head += f" {arguments[name]}"
-        text = (command.get("desc") or command["text"]).rstrip(".") + "."
-        parts += [tagged(head, f":{name}"), wrapped(text, 4)]
-        if name in _DETAILS:
-            parts.append(wrapped(_DETAILS[name], 4))
-        parts.append("")
-    return "\n".join(parts)
+def sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
-def keys_section(keys: list[dict[str, str]]) -> str:
-    modes = {"n": "normal", "i": "insert"}
-    rows = [f"    {key['lhs']:8}{modes[key['mode']]:8}{key['text']}" for key in keys]
-    return "\n".join(["All are local to the chat.", "", *rows, ""])
+def commands(found: dict[str, Any]) -> str:
+    blocks = []
+    for name, command in sorted(found["commands"].items()):
+        left = f":{'[range]' if command['range'] else ''}AI{name}{'[!]' if command['bang'] else ''}"
+        if name in ARGUMENTS:
+            left += f" {ARGUMENTS[name]}"
+        more = f" See |assistant-{TOPICS[name]}|." if name in TOPICS else ""
+        text = indented(sentence(command["description"]) + more)
+        blocks.append(f"{headed(left, f'*:AI{name}*')}\n{text}\n")
+    return "\n".join(blocks)
 
 
-def options_section(options: list[dict[str, Any]]) -> str:
-    parts = [
-        "Set them with `require('assistant').setup()` or in |g:assistant|; a dot is a",
-        "nested table. An unknown option or a wrong type is named in one warning, and",
-        "the default is used.",
-        "",
-    ]
-    for option in options:
-        choices = option.get("choices")
-        kinds = [kind for kind in option["type"].split("|") if not (kind == "string" and choices)]
-        shown = [repr(choice) for choice in choices or []]
-        shown += [_KINDS.get(kind, kind) for kind in kinds]
-        default = "none" if option["default"] == "nil" else option["default"].replace('"', "'")
-        parts += [
-            tagged(option["key"], f"assistant-option-{option['key']}"),
-            wrapped(f"{', '.join(shown)}; default: {default}", 4),
-            wrapped(option["description"], 4),
-            "",
-        ]
-    return "\n".join(parts)
+def literal(value: Any) -> str:
+    if value in ([], {}):
+        return "{}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
-def replace_section(text: str, tag: str, body: str) -> str:
-    """Puts ``body`` between the heading that holds ``*tag*`` and the next rule."""
-    heading = text.index(f"*{tag}*")
-    start = text.index("\n", heading) + 1
-    end = text.index(_RULE, start)
-    return f"{text[:start]}\n{body}\n{text[end:]}"
+def kind_of(entry: dict[str, Any]) -> str:
+    kinds = entry["type"].split("|")
+    words = {"key": "key or false", "list": "list of strings", "flags": "table of booleans"}
+    if entry.get("choices"):
+        kinds = [*(literal(c) for c in entry["choices"]), *(k for k in kinds if k != "string")]
+    return " | ".join(words.get(kind, kind) for kind in kinds)
 
 
-def generate(text: str, found: dict[str, Any]) -> str:
-    """Returns the help with its generated sections as they have to be."""
-    text = replace_section(text, "assistant-commands", commands_section(found["commands"]))
-    text = replace_section(text, "assistant-chat-keys", keys_section(found["keys"]))
-    return replace_section(text, "assistant-options", options_section(found["options"]))
+def limits_of(entry: dict[str, Any]) -> str:
+    if "max" in entry:
+        return f" From {entry['min']} to {entry['max']}."
+    return f" At least {entry['min']}." if "min" in entry else ""
 
 
-def newest() -> NeovimBuild:
-    """Returns the newest Neovim that is here. Raises SystemExit where there is none."""
-    present = [build for build in builds() if build.missing_reason is None]
-    if not present:
-        raise SystemExit("No Neovim here; run 'make neovim'.")
-    return present[-1]
+def options(found: dict[str, Any]) -> str:
+    blocks = []
+    for entry in found["options"]:
+        key = entry["key"]
+        default = literal(entry["default"]) if "default" in entry else "not set"
+        about = f"{kind_of(entry)}; default {default}"
+        blocks.append(
+            f"{headed(key, f'*assistant-option-{key}*')}\n{indented(about)}\n"
+            f"{indented(entry['description'] + limits_of(entry))}\n"
+        )
+    return "\n".join(blocks)
 
 
-def main() -> int:
-    old = HELP.read_text("utf-8")
-    new = generate(old, load(newest()))
-    if "--check" in sys.argv[1:]:
-        return int(new != old)
-    if new != old:
-        HELP.write_text(new, "utf-8")
+def keys(found: dict[str, Any]) -> str:
+    rows = []
+    for entry in found["options"]:
+        section, _, name = entry["key"].partition(".")
+        if section == "keymaps":
+            plug = f"<Plug>(assistant-{name.replace('_', '-')})"
+            rows.append(headed(f"{entry['default']:<8}", f"*{plug}*"))
+            rows.append(indented(entry["description"]))
+    return "\n".join(rows) + "\n"
+
+
+def chat_keys(found: dict[str, Any]) -> str:
+    mode = {"n": "", "i": "insert"}
+    rows = [f"{key:<9} {mode[m]:<8} {text}" for m, key, _, text in found["chat_keys"]]
+    return "\n".join(rows) + "\n"
+
+
+SECTIONS = {
+    "assistant-commands": commands,
+    "assistant-options": options,
+    "assistant-ghost-keys": keys,
+    "assistant-chat-keys": chat_keys,
+}
+
+
+def generated(text: str, found: dict[str, Any]) -> str:
+    """Returns the help file with every generated section written anew."""
+    for tag, write in SECTIONS.items():
+        heading = re.search(rf"^[^\n]*\*{re.escape(tag)}\*\n", text, re.MULTILINE)
+        rule = heading and re.compile(rf"^[=-]{{{WIDTH}}}$", re.MULTILINE).search(
+            text, heading.end()
+        )
+        if not heading or not rule:
+            raise ValueError(f"{HELP.name} has no section *{tag}* with a rule below it")
+        text = f"{text[: heading.end()]}\n{write(found)}\n{text[rule.start() :]}"
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    before = HELP.read_text("utf-8")
+    after = generated(before, read())
+    if arguments == ["--check"]:
+        if before != after:
+            print(f"{HELP.relative_to(REPO)} is not what the code says; run 'make doc'")
+        return int(before != after)
+    HELP.write_text(after, "utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main(sys.argv[1:]))
