@@ -26,7 +26,6 @@ _QUESTION_TERMS = 10
 _QUESTION_ROWS = 6_000
 _SEARCH_WEIGHTS = (3.0, 1.5, 1.0)
 _COMPLETION_WEIGHTS = (1.0, 0.0, 1.0)
-_FUSE = {"words": 1.0, "definition": 1.0, "meaning": 1.0}
 
 
 class Retriever:
@@ -167,13 +166,8 @@ def _search(
     rarest = reader.rarest(terms, _QUESTION_TERMS, _QUESTION_ROWS)
     matched = reader.matching(rarest, _CANDIDATES, _SEARCH_WEIGHTS) if rarest else []
     defined = symbols.find(reader, identifiers, 20)
-    lists = {
-        "words": [number for number, _ in matched],
-        "definition": list(dict.fromkeys(symbol.chunk for symbol in defined)),
-        "meaning": [number for number, _ in vector_hits],
-    }
-    fused = fuse(lists, _FUSE)
-    rows = reader.chunks(list(fused))
+    fused = fuse(matched, vector_hits, list(dict.fromkeys(symbol.chunk for symbol in defined)))
+    rows = reader.chunks(list(fused.scores))
     symbols_in = _names_in(reader, list(rows))
     candidates = [
         Candidate(row.id, row.path, row.symbol, tuple(symbols_in.get(row.id, ())))

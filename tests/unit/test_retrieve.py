@@ -225,7 +225,7 @@ def test_the_query_takes_whole_lines_around_the_cursor() -> None:
 
 def ranked(candidates: list[Candidate], words: str, ids: list[int]) -> list[int]:
     question = Question(frozenset(words.split()), tuple(words.split()), frozenset(words.split()))
-    fused = fuse({"words": ids}, {"words": 1.0})
+    fused = fuse([(number, 1.0 - place / 100) for place, number in enumerate(ids)])
     return [r.id for r in rank(candidates, fused, question, {}, 10)]
 
 
@@ -241,9 +241,16 @@ def test_lesser_places_come_after_equal_ones(path: str) -> None:
 
 
 def test_fusing_rewards_what_several_lists_have() -> None:
-    fused = fuse({"a": [1, 2], "b": [2, 3]}, {"a": 1.0, "b": 1.0})
-    assert max(fused, key=lambda number: fused[number][0]) == 2
-    assert fused[2][1] == "a + b" and all(0 < score <= 1 for score, _ in fused.values())
+    scores = fuse([(1, 9.0), (2, 8.0)], [(2, 0.6), (3, 0.55)], [4]).scores
+    assert max(scores, key=lambda number: scores[number][0]) == 2
+    assert scores[2][1] == "meaning + words" and scores[4][1] == "definition"
+
+
+def test_a_better_meaning_beats_a_better_word() -> None:
+    scores = fuse([(1, 9.0), (2, 1.0)], [(2, 0.8), (1, 0.4)]).scores
+    assert scores[2][0] > scores[1][0]
+    alone = fuse([(1, 9.0), (2, 1.0)]).scores
+    assert alone[1] == (1.0, "words") and alone[1][0] > alone[2][0] > 0
 
 
 def test_searching_loads_nothing_heavy() -> None:
