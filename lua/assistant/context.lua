@@ -13,7 +13,10 @@ function M.lines(result)
   local lines = {
     ('Model    %s on %s'):format(result.model or 'none', result.engine or 'no engine'),
     ('Tokens   %d of %d'):format(tokens.prompt or 0, tokens.limit or 0),
-    ('Time     %.1f ms, %.1f of it to find snippets'):format(spent.total or 0, spent.retrieve or 0),
+    ('Time     %.1f ms, of it %.1f ms to find snippets'):format(
+      math.max(spent.total or 0, 0),
+      math.max(spent.retrieve or 0, 0)
+    ),
     ('Prefix   %d bytes, suffix %d bytes, %d snippets'):format(
       #(result.prefix or ''),
       #(result.suffix or ''),

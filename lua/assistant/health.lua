@@ -78,26 +78,29 @@ local function check_python()
   end
 end
 
---- Returns the files that define a command, by where it was last defined.
----@param name string
----@return string
-local function definition_of(name)
-  local ok, text = pcall(vim.api.nvim_exec, 'verbose command ' .. name, true)
-  return ok and text:match('Last set from ([^\n]*)') or 'elsewhere'
+--- Whether a command is this plugin's own: its description stands in the plugin's file. Where a Lua
+--- command was defined, Neovim tells only under 'verbose'.
+---@param command table from `nvim_get_commands`
+---@param plugin string text of plugin/assistant.lua
+---@return boolean
+local function is_own(command, plugin)
+  local description = command.desc or command.definition or ''
+  return description ~= '' and plugin:find(description, 1, true) ~= nil
 end
 
 local function check_collisions()
   report.start('Commands')
   local prefix = vim.g.assistant_prefix or config.get().command_prefix
   local commands = vim.api.nvim_get_commands({})
+  local path = python.plugin_root() .. '/plugin/assistant.lua'
+  local plugin = table.concat(vim.fn.readfile(path), '\n')
   local count, foreign = 0, {}
   for _, name in ipairs(M.commands) do
     local command = commands[prefix .. name]
-    local where = command and definition_of(prefix .. name) or 'nowhere'
-    if not command or not where:find('plugin/assistant.lua', 1, true) then
-      table.insert(foreign, (':%s%s (%s)'):format(prefix, name, where))
-    else
+    if command and is_own(command, plugin) then
       count = count + 1
+    else
+      table.insert(foreign, (':%s%s'):format(prefix, name))
     end
   end
   if #foreign > 0 then

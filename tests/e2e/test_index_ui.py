@@ -209,7 +209,7 @@ def test_the_health_check_reports_each_part(editor: Editor, fake_daemon: FakeDae
     for part in (
         "Neovim 0.",
         "Python 3.",
-        "Defined by something else: :AIChat",
+        "Defined by something else: :AIChat.",
         "pid 4711, status within",
         "ollama 0.24 answers",
         "completion: coder:1.5b",

@@ -119,7 +119,7 @@ function M.explain(options)
   local range = (options or {}).range
   local bufnr = vim.api.nvim_get_current_buf()
   if is_chat(bufnr) then
-    message.info('explains code: use it in a code window.')
+    message.info('go to a code window: the chat is no code to explain.')
     return
   end
   local row, col = unpack(vim.api.nvim_win_get_cursor(0))
