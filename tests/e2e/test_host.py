@@ -259,3 +259,19 @@ def test_a_stock_host_may_know_the_plugin_too_and_one_host_serves(
     neovim = psutil.Process(second.lua("return vim.fn.getpid()"))
     pythons = [p for p in neovim.children(recursive=True) if "python" in p.name()]
     assert [p.pid for p in pythons] == [host_pid(second)]
+
+
+def test_a_project_never_runs_its_own_python_files(
+    make_editor: MakeEditor, fake_daemon: FakeDaemon, editor_home: Path
+) -> None:
+    project = editor_home / "work"
+    trap = f"open({str(editor_home / 'trapped')!r}, 'w').close()\n"
+    for name in ("pynvim.py", "json.py", "assistant/__init__.py", "assistant_host/__init__.py"):
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(trap)
+    editor = make_editor(None, "--cmd", f"cd {project}")
+    editor.edit("a.txt")
+    editor.input("i")
+    complete(editor, fake_daemon, "x")
+    assert not (editor_home / "trapped").exists()
