@@ -110,12 +110,20 @@ end
 ---@param callback fun(code: integer, last: string)
 local function run(command, callback)
   local last = ''
-  local function on_output(_, lines)
+  local function take(line)
+    line = vim.trim(line)
+    if line ~= '' then
+      last = line
+      log.info('install: %s', line)
+    end
+  end
+  -- Output comes in pieces: the last line of each goes on in the next.
+  local rest = { stdout = '', stderr = '' }
+  local function on_output(_, lines, stream)
+    lines[1] = rest[stream] .. lines[1]
+    rest[stream] = table.remove(lines)
     for _, line in ipairs(lines) do
-      if vim.trim(line) ~= '' then
-        last = vim.trim(line)
-        log.info('install: %s', last)
-      end
+      take(line)
     end
   end
   log.info('install: runs %s', table.concat(command, ' '))
@@ -128,6 +136,8 @@ local function run(command, callback)
     on_exit = function(_, code)
       -- Output may arrive after the exit.
       vim.schedule(function()
+        take(rest.stdout)
+        take(rest.stderr)
         callback(code, last)
       end)
     end,
@@ -152,7 +162,7 @@ end
 ---@param hint string?
 local function fail(text, hint)
   if running then
-    vim.fn.jobstart({ 'rm', '-rf', running.dir })
+    vim.fn.jobstart({ 'rm', '-rf', running.dir }, { detach = true })
   end
   finish()
   message.from_error({ code = -32803, message = text, data = { hint = hint } })
@@ -168,7 +178,7 @@ local function sweep(kept)
     end
   end
   if #command > 2 then
-    vim.fn.jobstart(command)
+    vim.fn.jobstart(command, { detach = true })
   end
 end
 
