@@ -74,10 +74,8 @@ class Child:
     async def aclose(self) -> None:
         """Ends the child: by the end of its input, then by a signal."""
         # All three are taken first: a call that comes meanwhile starts a child of its own.
-        # All taken at once: a call that comes while we wait starts a new child, which is not ours.
         process, self._process = self._process, None
         session, self._session = self._session, None
-        serving, self._serving = self._serving, None
         serving, self._serving = self._serving, None
         if session is not None:
             await session.close()
