@@ -10,6 +10,17 @@ local M = {}
 --- The person asked and looks at the report, so waiting for the daemon is fine.
 local DAEMON_MS = 15000
 
+--- Prints the version, then the packages that are not there. Imports none: some take seconds.
+local PROBE = [[
+import sys
+from importlib.util import find_spec
+print('%d.%d.%d' % sys.version_info[:3])
+names = ('pynvim', 'pydantic', 'pydantic_settings', 'typer', 'rich', 'platformdirs', 'psutil',
+         'ollama', 'xllamacpp', 'chromadb', 'onnxruntime', 'tree_sitter')
+print(' '.join(name for name in names if find_spec(name) is None))
+sys.exit(0 if sys.version_info >= (3, 10) else 3)
+]]
+
 local report = compat.health()
 
 --- Asks the daemon and waits. Returns the answer, or nil and why.
@@ -68,13 +79,20 @@ local function check_python()
     repository = "the repository's own",
     system = "the system's",
   }
-  local probe = 'import sys, pynvim; print("%d.%d.%d" % sys.version_info[:3])'
-  local said = vim.trim(vim.fn.system({ found.path, '-c', probe }))
+  local said = vim.fn.systemlist({ found.path, '-c', PROBE })
   local where = ('%s (%s)'):format(found.path, sources[found.source] or found.source)
-  if vim.v.shell_error ~= 0 then
-    report.error(where .. " lacks the plugin's packages.", { 'Run :AIInstall.' })
+  local advice = { 'Run :AIInstall.' }
+  if found.source == 'option' then
+    advice = { "Remove the option 'python', then run :AIInstall." }
+  end
+  if vim.v.shell_error == 3 then
+    report.error(('Python %s is older than 3.10: %s.'):format(said[1], where), advice)
+  elseif vim.v.shell_error ~= 0 then
+    report.error(where .. ' does not run.', advice)
+  elseif (said[2] or '') ~= '' then
+    report.error(('%s lacks packages: %s.'):format(where, (said[2]:gsub(' ', ', '))), advice)
   else
-    report.ok(('Python %s: %s'):format(said, where))
+    report.ok(('Python %s: %s'):format(said[1], where))
   end
 end
 

@@ -107,7 +107,7 @@ it('sources, what was left out and the meter follow in this order', function()
 end)
 
 it('an error is one line with its hint, and the draft stays', function()
-  local err = { code = 1001, message = 'no\nanswer.', data = { hint = 'Start it.' } }
+  local err = { code = 1001, message = 'no\nanswer', data = { hint = 'Start it.' } }
   eq(
     { '', 'Error: no answer. Start it.', '', '# You', '', 'my draft' },
     below({ error = err, draft = 'my draft' })

@@ -43,8 +43,9 @@ function M.lines(ended, is_stopped)
   if is_stopped then
     add('Stopped.', 'AssistantChatState')
   elseif err then
+    local text = vim.trim(err.message):gsub('([^.!?:])$', '%1.')
     local hint = (err.data or {}).hint or ''
-    add(vim.trim(('Error: %s %s'):format(err.message, hint)), 'AssistantChatError')
+    add(vim.trim(('Error: %s %s'):format(text, hint)), 'AssistantChatError')
   end
   if #(result.sources or {}) > 0 then
     add('')
