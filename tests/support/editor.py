@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pynvim
 import pytest
 
@@ -129,8 +131,15 @@ MakeEditor = Callable[..., Editor]
 
 @pytest.fixture
 def editor_home() -> Iterator[Path]:
+    """A home of its own; a daemon that still runs there ends with the test."""
     path = Path(tempfile.mkdtemp(prefix="ed-", dir="/tmp"))
     yield path
+    with suppress(OSError, ValueError, psutil.Error):
+        pid = json.loads((path / "data" / "daemon.lock").read_text())["pid"]
+        if pid != os.getpid():
+            daemon = psutil.Process(pid)
+            daemon.terminate()
+            daemon.wait(20)
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -168,6 +177,8 @@ def fake_daemon(editor_home: Path) -> Iterator[FakeDaemon]:
     """A scripted daemon that the editor of the same test finds."""
     daemon = FakeDaemon(editor_home).start()
     yield daemon
+    # In good order, or an editor that lives a moment longer would start a real one.
+    daemon.lock_path.write_text("")
     daemon.stop()
 
 
