@@ -49,8 +49,13 @@ end
 
 ---@param err assistant.Error
 local function report_error(err)
-  local hint = (err.data or {}).hint
-  report.error(err.message, hint and hint ~= '' and { hint } or nil)
+  local hint = (err.data or {}).hint or ''
+  if hint ~= '' then
+    report.error(err.message, { hint })
+  else
+    -- Neovim 0.7 breaks on a nil that is passed.
+    report.error(err.message)
+  end
 end
 
 local function check_editor()
