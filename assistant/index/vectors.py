@@ -59,7 +59,8 @@ class StoreBroken(Exception):
 
 
 class ChromaStore:
-    """Is one collection in a directory of its own. The file ``dirty`` stands while it is written.
+    """Is one collection in a directory of its own. The file ``dirty`` stands while it is open:
+    what did not end cleanly is probed first, or a store that crashes us would do so for ever.
 
     With ``url`` the collection lives on a Chroma server that the person runs, under a name made
     from the directory; the directory then holds only the state.
@@ -73,6 +74,7 @@ class ChromaStore:
         self._state_path = folder / "state.json"
         if url is None and self._dirty.exists() and not _survives_a_probe(folder, dimension):
             raise StoreBroken(f"{folder.name} did not survive its probe")
+        self._dirty.touch()
         self._open()
         self._removed = int(self._read_state().get("removed", 0))
 
@@ -112,7 +114,6 @@ class ChromaStore:
         iterator = iter(rows)
         added = 0
         while page := list(islice(iterator, _PAGE)):
-            self._dirty.touch()
             matrix = np.stack([vector for _, vector in page])
             self._guard("add", ids=[str(chunk) for chunk, _ in page], embeddings=matrix)
             self._ids.update(chunk for chunk, _ in page)
@@ -122,7 +123,6 @@ class ChromaStore:
 
     def remove(self, ids: Sequence[int]) -> None:
         for start in range(0, len(ids), _PAGE):
-            self._dirty.touch()
             page = ids[start : start + _PAGE]
             self._guard("delete", ids=[str(chunk) for chunk in page])
             self._ids.difference_update(page)
@@ -147,7 +147,12 @@ class ChromaStore:
 
     def close(self) -> None:
         self._settled()
-        self._collection = self._client = None
+        if self._url is not None:
+            # Chroma's own close leaves the connections of its HTTP client open.
+            for client in (self._client, self._client._admin_client):
+                client._server._session.close()
+        self._client.close()
+        self._dirty.unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Deletes the collection from a server; a local one goes with its directory."""
@@ -163,7 +168,6 @@ class ChromaStore:
 
     def _settled(self) -> None:
         self._state_path.write_text(json.dumps({"removed": self._removed}), "utf-8")
-        self._dirty.unlink(missing_ok=True)
 
     def _read_state(self) -> dict[str, Any]:
         try:

@@ -180,9 +180,31 @@ def test_a_server_of_the_persons_own_serves_too(chroma_server: str, tmp_path: Pa
     again = ChromaStore(tmp_path / "one", DIMENSION, chroma_server)
     assert again.ids() == set(range(50))
     again.drop()
-    assert ChromaStore(tmp_path / "one", DIMENSION, chroma_server).ids() == set()
+    again.close()
+    empty = ChromaStore(tmp_path / "one", DIMENSION, chroma_server)
+    assert empty.ids() == set()
+    empty.close()
+    other.close()
 
 
 def test_a_server_that_does_not_answer_is_a_broken_store(tmp_path: Path) -> None:
     with pytest.raises(StoreBroken):
         ChromaStore(tmp_path / "s", DIMENSION, "http://127.0.0.1:1")
+
+
+def test_a_store_that_is_open_when_its_process_dies_is_probed_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "s"
+    store = ChromaStore(folder, DIMENSION)
+    store.add(rows(0, 10))
+    assert (folder / "dirty").exists()
+    store.close()
+    assert not (folder / "dirty").exists()
+    probed: list[Path] = []
+    monkeypatch.setattr(vectors, "_survives_a_probe", lambda f, _: probed.append(f) or True)
+    ChromaStore(folder, DIMENSION).close()
+    assert probed == []
+    (folder / "dirty").touch()
+    ChromaStore(folder, DIMENSION).close()
+    assert probed == [folder]
