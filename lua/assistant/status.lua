@@ -49,6 +49,45 @@ local function index_line(index)
   return ('%s: %s'):format(index.root, table.concat(parts, ', '))
 end
 
+--- Adds what the daemon says of itself.
+---@param result table
+---@param add fun(name: string, text: string)
+local function add_daemon(result, add)
+  local engine = result.engine or {}
+  add(
+    'Daemon',
+    ('version %s, pid %d, up %s, %d %s'):format(
+      result.version,
+      result.pid,
+      duration(result.uptimeSeconds or 0),
+      result.clients or 0,
+      result.clients == 1 and 'client' or 'clients'
+    )
+  )
+  add('Socket', result.socket or '')
+  add(
+    'Engine',
+    ('%s %s, %s%s'):format(
+      engine.name or 'none',
+      engine.version or '',
+      engine.reachable and 'answers' or 'does not answer',
+      (engine.detail or '') ~= '' and ', ' .. engine.detail or ''
+    )
+  )
+  for _, role in ipairs({ 'completion', 'chat', 'edit', 'embedding' }) do
+    local name = (result.roles or {})[role]
+    add(role:sub(1, 1):upper() .. role:sub(2), name or 'no model')
+  end
+  add('Tier', result.hardwareTier or '')
+  add('Latency', latency(result.latencyMs))
+  for _, index in ipairs(result.index or {}) do
+    add('Index', index_line(index))
+  end
+  for _, warning in ipairs(result.warnings or {}) do
+    add('Warning', warning)
+  end
+end
+
 --- Returns the screen. `result` is nil where the daemon gave none.
 ---@param result table?
 ---@param err assistant.Error?
@@ -74,39 +113,7 @@ function M.lines(result, err)
     add('Daemon', vim.trim(('%s %s'):format(err.message, (err.data or {}).hint or '')))
   end
   if result then
-    local engine = result.engine or {}
-    add(
-      'Daemon',
-      ('version %s, pid %d, up %s, %d %s'):format(
-        result.version,
-        result.pid,
-        duration(result.uptimeSeconds or 0),
-        result.clients or 0,
-        result.clients == 1 and 'client' or 'clients'
-      )
-    )
-    add('Socket', result.socket or '')
-    add(
-      'Engine',
-      ('%s %s, %s%s'):format(
-        engine.name or 'none',
-        engine.version or '',
-        engine.reachable and 'answers' or 'does not answer',
-        (engine.detail or '') ~= '' and ', ' .. engine.detail or ''
-      )
-    )
-    for _, role in ipairs({ 'completion', 'chat', 'edit', 'embedding' }) do
-      local name = (result.roles or {})[role]
-      add(role:sub(1, 1):upper() .. role:sub(2), name or 'no model')
-    end
-    add('Tier', result.hardwareTier or '')
-    add('Latency', latency(result.latencyMs))
-    for _, index in ipairs(result.index or {}) do
-      add('Index', index_line(index))
-    end
-    for _, warning in ipairs(result.warnings or {}) do
-      add('Warning', warning)
-    end
+    add_daemon(result, add)
   end
   local suggestions = config.get().completion.enabled and 'on' or 'off'
   add('Suggestions', suggestions)
