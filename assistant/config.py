@@ -69,7 +69,7 @@ def load(root: Path | None = None, editor: Mapping[str, Any] | None = None) -> C
     sources: dict[str, str] = {}
 
     def add(layer: Mapping[str, Any], name: str) -> None:
-        for key, value in _leaves(layer):
+        for key, value in leaves(layer):
             if name == PROJECT_FILE and key == "index.exclude":
                 value = [*_get(tree, key, []), *value] if isinstance(value, list) else value
             if _valid(key, value, name, warnings):
@@ -101,12 +101,13 @@ def _snake(key: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda m: "_" + m.group(1).lower(), key)
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Returns the options of a tree with their dotted names."""
     found: list[tuple[str, Any]] = []
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and name != "completion.filetypes":
-            found.extend(_leaves(value, f"{name}."))
+            found.extend(leaves(value, f"{name}."))
         else:
             found.append((name, value))
     return found
@@ -158,7 +159,7 @@ def _read_toml(path: Path, warnings: list[str]) -> Tree:
 def _project_layer(root: Path, warnings: list[str]) -> Tree:
     layer: Tree = {}
     refused: list[str] = []
-    for key, value in _leaves(_read_toml(root / PROJECT_FILE, warnings)):
+    for key, value in leaves(_read_toml(root / PROJECT_FILE, warnings)):
         if key in PROJECT_KEYS:
             _set(layer, key, value)
         else:
@@ -181,7 +182,7 @@ def _environment(warnings: list[str]) -> Tree:
 
 def _editor_layer(editor: Mapping[str, Any]) -> Tree:
     layer: Tree = {}
-    for key, value in _leaves(snake_keys(editor)):
+    for key, value in leaves(snake_keys(editor)):
         if key in DAEMON_KEYS or key.split(".")[0] in EDITOR_ONLY_KEYS:
             continue
         _set(layer, key, value)

@@ -102,19 +102,7 @@ def config(root: Path | None, as_json: bool) -> None:
             }
         )
         return
-    for key, value in flatten(values):
+    for key, value in configuration.leaves(values):
         print(f"{key} = {value!r}  # {found.sources.get(key, 'default')}")
     for warning in found.warnings:
         print(f"assistant: {warning}", file=sys.stderr)
-
-
-def flatten(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Returns the leaves of an options tree with their dotted names."""
-    found: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and name != "completion.filetypes":
-            found.extend(flatten(value, f"{name}."))
-        else:
-            found.append((name, value))
-    return found
