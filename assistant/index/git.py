@@ -49,7 +49,8 @@ def _git(root: Path, *arguments: str, settings: tuple[str, ...] = ()) -> bytes |
         return None
     if done.returncode != 0:
         # No repository, or one that git does not trust ("dubious ownership"): both go on without.
-        log.info("git %s in %s: %s", arguments[0], root, done.stderr.decode("utf-8", "replace"))
+        said = done.stderr.decode("utf-8", "replace").strip()
+        log.log(logging.INFO if said else logging.DEBUG, "git %s: %s", arguments[0], said)
         return None
     return done.stdout
 
