@@ -69,12 +69,12 @@ class ChatSettings(Section):
         "right", description="Where the chat opens."
     )
     width: int = Field(80, ge=20, le=400, description="Width of the chat split, in columns.")
-    history: bool = Field(True, description="Keep chats on disk.")
+    history: bool = Field(True, description="Keep chats on disk; has no effect yet.")
     retrieve: bool = Field(True, description="Look up the project's own code for each question.")
 
 
 class EditSettings(Section):
-    model: str | None = Field(None, description="Model for edits; default: the chat model.")
+    model: str | None = Field(None, description="Model for edits; has no effect yet.")
 
 
 class IndexSettings(Section):

@@ -8,10 +8,6 @@ from pathlib import Path
 
 from assistant import protocol, text
 
-FUNCTION_AROUND_LINES = 20
-"""Lines on either side of the cursor where no function can be found around it."""
-
-
 @dataclass(frozen=True)
 class Attached:
     """Is one piece of text that the person attached; lines are 1-based and inclusive.
@@ -135,11 +131,12 @@ class _Resolver:
         self.add_lines(path, content, max(0, first), last)
 
     def function_lines(self, path: Path, content: str, line: int) -> tuple[int, int]:
+        """Returns the lines of the function around ``line``, or all where there is none."""
         language = self.around.language_for(path)
         found = self.around.function_at(language, content, line) if language else None
         if found is not None:
             return found
-        return max(0, line - FUNCTION_AROUND_LINES), line + FUNCTION_AROUND_LINES + 1
+        return 0, content.count("\n") + 1
 
     def add_diff(self) -> None:
         changes = self.around.diff(self.root) if self.root else ""

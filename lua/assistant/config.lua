@@ -126,7 +126,7 @@ M.schema = {
     key = 'chat.history',
     type = 'boolean',
     default = true,
-    description = 'Keep chats on disk.',
+    description = 'Keep chats on disk; has no effect yet.',
   },
   {
     key = 'chat.retrieve',
@@ -137,7 +137,7 @@ M.schema = {
   {
     key = 'edit.model',
     type = 'string',
-    description = 'Model for edits; default: the chat model.',
+    description = 'Model for edits; has no effect yet.',
   },
   {
     key = 'index.auto',

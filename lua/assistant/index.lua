@@ -25,15 +25,6 @@ local function root_uri()
   return uri
 end
 
---- Shows one line that replaces itself; nothing while the person types a command.
----@param text string
-local function echo(text)
-  if vim.fn.mode():match('^[nvVi]') then
-    local room = math.max(vim.o.columns - 13, 20)
-    vim.api.nvim_echo({ { vim.fn.strcharpart('assistant: ' .. text, 0, room) } }, false, {})
-  end
-end
-
 ---@param uri string
 ---@param value table
 local function on_progress(uri, value)
@@ -47,7 +38,7 @@ local function on_progress(uri, value)
   if value.percentage then
     table.insert(parts, ('%d%%'):format(value.percentage))
   end
-  echo(table.concat(parts, ' · '))
+  message.progress(table.concat(parts, ' · '))
   event.emit('AssistantIndexProgress', {
     root = vim.uri_to_fname(uri),
     kind = value.kind,
@@ -87,7 +78,7 @@ function M.run(force)
     return
   end
   is_running = true
-  echo('indexing ' .. vim.fn.fnamemodify(vim.uri_to_fname(uri), ':t'))
+  message.progress('indexing ' .. vim.fn.fnamemodify(vim.uri_to_fname(uri), ':t'))
   daemon.request(methods.INDEX, { rootUri = uri, force = force }, function(err, result)
     is_running = false
     if err then

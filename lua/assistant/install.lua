@@ -81,18 +81,10 @@ local function lock()
   return false
 end
 
----@param text string
-local function echo(text)
-  if vim.fn.mode():match('^[nvVi]') then
-    local room = math.max(vim.o.columns - 13, 20)
-    vim.api.nvim_echo({ { vim.fn.strcharpart('assistant: ' .. text, 0, room) } }, false, {})
-  end
-end
-
 local function tell()
   if running then
     local seconds = math.floor((uv.now() - running.started_ms) / 1000)
-    echo(('%s, %d s'):format(running.step, seconds))
+    message.progress(('%s, %d s'):format(running.step, seconds))
   end
 end
 

@@ -76,6 +76,15 @@ function M.error(text)
   notify(vim.log.levels.ERROR, text)
 end
 
+--- Shows how far something is, in one line that replaces itself; nothing while a command is typed.
+---@param text string
+function M.progress(text)
+  if vim.fn.mode():match('^[nvVi]') then
+    local room = math.max(vim.o.columns - #PREFIX - 2, 20)
+    vim.api.nvim_echo({ { vim.fn.strcharpart(PREFIX .. text, 0, room) } }, false, {})
+  end
+end
+
 --- Shows an error as one line, message and hint; a cancelled request is no error.
 ---@param err assistant.Error
 function M.from_error(err)

@@ -203,7 +203,7 @@ def test_explaining_attaches_the_function_and_leaves_the_cursor(
     assert editor.cursor == (2, 4)
     call.answer("It returns 1.", ("src/a.py", 1, 2))
     wait_idle(editor)
-    assert "Explain the function at src/a.py:2" in chat_lines(editor)
+    assert "Explain the code at src/a.py:2" in chat_lines(editor)
     assert editor.nvim.current.buffer.name.endswith("a.py")
     done = dict(map(tuple, editor.lua("return events")))["AssistantChatDone"]
     assert done["ok"] is True

@@ -222,6 +222,12 @@ def test_a_selection_is_its_lines_and_a_function_what_stands_around_the_cursor(r
     assert (item.label, item.text) == ("a.py:2-3", "two\nthree")
 
 
+def test_where_there_is_no_function_the_whole_file_is_meant(root: Path) -> None:
+    where = protocol.Attachment(kind="function", uri=f"file://{root}/a.py", range=lines(0, 0))
+    found = resolve([where], root, around(function_at=lambda language, text, line: None))
+    assert found.attached[0].label == "a.py:1-4"
+
+
 def test_unsaved_text_wins_over_the_file(root: Path) -> None:
     item = protocol.Attachment(kind="buffer", uri=f"file://{root}/a.py")
     found = resolve([item], root, around(read_document=lambda uri: "unsaved\n"))

@@ -109,8 +109,12 @@ local function title(bufnr, range)
     return ('Explain %s'):format(place or ('%s:%d-%d'):format(name, range.first, range.last))
   end
   local written = mentions.write_range(bufnr, row, row, root())
-  local place = written and written:match('^@file:(.*)%-%d+$'):gsub('\\ ', ' ')
-  return ('Explain the function at %s'):format(place or ('%s:%d'):format(name, row))
+  if not written then
+    -- Only in a file does the daemon look for the function.
+    return 'Explain ' .. name
+  end
+  local place = written:match('^@file:(.*)%-%d+$'):gsub('\\ ', ' ')
+  return ('Explain the code at %s'):format(place)
 end
 
 --- Explains the lines, or without a range the function at the cursor. The cursor stays.
