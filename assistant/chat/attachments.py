@@ -8,6 +8,7 @@ from pathlib import Path
 
 from assistant import protocol, text
 
+
 @dataclass(frozen=True)
 class Attached:
     """Is one piece of text that the person attached; lines are 1-based and inclusive.
