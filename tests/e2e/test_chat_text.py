@@ -98,3 +98,25 @@ def test_opening_the_chat_shows_the_daemon_the_file(
     editor.command("AIChat")
     opened = fake_daemon.wait_sent("textDocument/didOpen")
     assert opened[0]["textDocument"]["uri"] == path.as_uri()
+
+
+def test_an_unnamed_buffer_is_explained_whole(editor: Editor, chats: ChatCalls) -> None:
+    editor.input("idef f():<CR>return 1<Esc>")
+    editor.wait(lambda: editor.mode == "n" and len(editor.lines) == 2, "it is typed")
+    editor.command("AIExplain")
+    (attached,) = chats.next().params["attachments"]
+    assert attached["text"].split() == ["def", "f():", "return", "1"]
+    assert "Explain this buffer" in chat_lines(editor)
+
+
+def test_only_what_is_to_be_explained_is_attached(editor: Editor, chats: ChatCalls) -> None:
+    editor.edit(".git/HEAD")
+    editor.edit("a.py", "x = 1\ny = 2\n")
+    for turn, row in enumerate((1, 2), 1):
+        editor.command(f"{row},{row}AIExplain")
+        call = chats.next()
+        (attached,) = call.params["attachments"]
+        assert attached["range"]["start"]["line"] == row - 1
+        call.answer("A line.")
+        wait_idle(editor, turn)
+    assert len(ask(editor, chats, "and both?").params["attachments"]) == 2

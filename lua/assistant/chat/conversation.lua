@@ -109,7 +109,7 @@ end
 ---@private
 ---@param turn assistant.Turn
 ---@return table[] messages everything said so far, and the question
----@return table[] attachments of this turn and those before, each once
+---@return table[] attachments of this turn and, but for an explanation, those before, each once
 function Conversation:request_of(turn)
   local messages, attachments, seen = {}, {}, {}
   local function attach(items)
@@ -126,7 +126,8 @@ function Conversation:request_of(turn)
     if earlier ~= turn and earlier.answer ~= '' then
       table.insert(messages, { role = 'user', content = earlier.question })
       table.insert(messages, { role = 'assistant', content = earlier.answer })
-      attach(earlier.attachments)
+      -- What is to be explained is all that is attached.
+      attach(turn.action == 'explain' and {} or earlier.attachments)
     end
   end
   table.insert(messages, { role = 'user', content = turn.content })

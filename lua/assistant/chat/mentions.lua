@@ -27,9 +27,11 @@ local function document_attachment(bufnr, kind, range)
       return { kind = kind, uri = id.uri, range = range }
     end
   end
-  -- The daemon has no file to look into: the text itself goes.
-  local first = range and range.start.line or 0
-  local last = range and range['end'].line or -1
+  -- The daemon has no file to look into: the text itself goes, all of it where only the daemon would
+  -- have found the borders.
+  local is_whole = range == nil or kind == 'function'
+  local first = is_whole and 0 or range.start.line
+  local last = is_whole and -1 or range['end'].line
   local lines = vim.api.nvim_buf_get_lines(bufnr, first, last, false)
   local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(bufnr), ':t')
   return {
