@@ -170,3 +170,15 @@ def test_a_decorated_function_begins_at_its_decorator() -> None:
 )
 def test_languages_by_name(name: str, language: str | None) -> None:
     assert language_for(Path("/somewhere") / name) == language
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in sorted(CORPUS.rglob("*.*")) if p.suffix != ".md"], ids=lambda p: p.name
+)
+def test_no_file_changes_how_the_next_one_is_read(path: Path) -> None:
+    data = path.read_bytes()
+    language = language_for(path) or ""
+    alone = outline(language, data)
+    for end in range(0, len(data), max(1, len(data) // 25)):
+        outline(language, data[:end] + b"\"'[[")
+        assert outline(language, data) == alone
