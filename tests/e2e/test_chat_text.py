@@ -120,3 +120,16 @@ def test_only_what_is_to_be_explained_is_attached(editor: Editor, chats: ChatCal
         call.answer("A line.")
         wait_idle(editor, turn)
     assert len(ask(editor, chats, "and both?").params["attachments"]) == 2
+
+
+@pytest.mark.parametrize("key", ["i", "a", "A", "o"])
+def test_what_is_typed_does_not_touch_the_lines_attached(
+    editor: Editor, chats: ChatCalls, key: str
+) -> None:
+    editor.edit(".git/HEAD")
+    editor.edit("a.py", "x = 1\ny = 2\n")
+    editor.command("1,2AIChat")
+    editor.input(f"{key}why?<C-s>")
+    call = chats.next()
+    assert call.question.split() == ["@file:a.py:1-2", "why?"]
+    assert [item["kind"] for item in call.params["attachments"]] == ["selection"]

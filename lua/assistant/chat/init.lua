@@ -89,7 +89,8 @@ function M.open(options)
     return
   end
   if written then
-    chat:set_draft(vim.trim(chat:draft() .. ' ' .. written) .. ' ')
+    -- On a line of its own, so that whatever is typed next does not touch it.
+    chat:set_draft(vim.trim(chat:draft() .. ' ' .. written) .. '\n')
   end
   vim.list_extend(chat.pending, attachments)
   chat.buffer:to_end(0)
