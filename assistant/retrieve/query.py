@@ -40,6 +40,7 @@ class Retriever:
         self, root: Path, query: str, limit: int, vector_hits: list[tuple[int, float]] | None
     ) -> list[Hit]:
         """Returns the chunks that answer a question best, best first, as they stand on disk now."""
+        query = _storable(query)
         try:
             with self._readers.borrow(root) as reader:
                 if reader is None:
@@ -55,7 +56,7 @@ class Retriever:
             with self._readers.borrow(root) as reader:
                 if reader is None:
                     return []
-                found = symbols.find(reader, [name], limit)
+                found = symbols.find(reader, [_storable(name)], limit)
                 rows = reader.chunks([symbol.chunk for symbol in found])
         except sqlite3.Error as error:
             log.warning("looking up %s in %s failed: %s", name, root.name, error)
@@ -182,6 +183,11 @@ def _search(
     # Twice as many as asked for: some may no longer stand in their files.
     ranked = rank(candidates, fused, question, _parts(texts), limit * 2)
     return _hits(root, ranked, rows, limit)
+
+
+def _storable(text: str) -> str:
+    """Returns the text without lone surrogates: JSON may carry them, SQLite takes none."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _hits(root: Path, ranked: Sequence[Ranked], rows: dict[int, ChunkRow], limit: int) -> list[Hit]:

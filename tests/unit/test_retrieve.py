@@ -88,7 +88,9 @@ def test_vectors_join_in_and_unknown_ids_do_no_harm(retriever: Retriever, projec
     assert len(hits) == 1 and hits[0].why.startswith("meaning")
 
 
-@pytest.mark.parametrize("query", ["", "???", '" OR * NEAR(', "a" * 5000, "'; DROP TABLE", "  "])
+@pytest.mark.parametrize(
+    "query", ["", "???", '" OR * NEAR(', "a" * 5000, "'; DROP TABLE", "  ", "x\ud800", "a\0b"]
+)
 def test_any_query_is_safe(retriever: Retriever, project: Path, query: str) -> None:
     assert isinstance(retriever.search(project, query, 5, None), list)
     assert retriever.definitions(project, query) == []
