@@ -269,8 +269,8 @@ function M.reopen(bufnr)
 end
 
 --- Returns the root of a buffer's project: the nearest ancestor with `.git` or `.assistant.toml`,
---- else the current folder where it contains the buffer, else nil. A buffer that is no file here
---- (`health://`), or none, stands for the current folder.
+--- else the current folder where it contains the buffer and is not the home directory, else nil. A
+--- buffer that is no file here (`health://`), or none, stands for the current folder.
 ---@param bufnr integer?
 ---@return string?
 function M.root_uri(bufnr)
@@ -291,7 +291,9 @@ function M.root_uri(bufnr)
     end
     folder = parent
   end
-  if cwd ~= '/' and (start == cwd or vim.startswith(start, cwd .. '/')) then
+  -- Nobody means all of the home directory.
+  local is_project = cwd ~= '/' and cwd ~= vim.fn.expand('~')
+  if is_project and (start == cwd or vim.startswith(start, cwd .. '/')) then
     return file_uri(cwd)
   end
   return nil

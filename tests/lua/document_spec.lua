@@ -96,3 +96,18 @@ it('the root of what is no file here is that of the current folder', function()
   eq(uri, document.root_uri(nil))
   vim.cmd('cd ' .. before)
 end)
+
+it('the home directory is no root unless it is marked as one', function()
+  local before, home = vim.fn.getcwd(), vim.env.HOME
+  local path = vim.fn.fnamemodify(vim.fn.tempname(), ':h') .. '/home'
+  vim.fn.mkdir(path, 'p')
+  vim.cmd('cd ' .. path)
+  path = vim.fn.getcwd()
+  eq(vim.uri_from_fname(path), document.root_uri(nil))
+  vim.env.HOME = path
+  eq(nil, document.root_uri(nil))
+  vim.fn.mkdir(path .. '/.git')
+  eq(vim.uri_from_fname(path), document.root_uri(nil))
+  vim.env.HOME = home
+  vim.cmd('cd ' .. before)
+end)
