@@ -292,7 +292,7 @@ function M.root_uri(bufnr)
     folder = parent
   end
   -- Nobody means all of the home directory.
-  local is_project = cwd ~= '/' and cwd ~= vim.fn.expand('~')
+  local is_project = cwd ~= '/' and cwd ~= require('assistant.compat').uv.os_homedir()
   if is_project and (start == cwd or vim.startswith(start, cwd .. '/')) then
     return file_uri(cwd)
   end

@@ -20,7 +20,7 @@ local function root_uri()
   end
   local uri = document.root_uri(bufnr)
   if not uri then
-    message.warn("this file is in no project: no '.git' or '.assistant.toml' above it.")
+    message.warn("there is no project here. An empty '.assistant.toml' at its root makes one.")
   end
   return uri
 end

@@ -115,7 +115,7 @@ def test_search_fills_the_quickfix_list(editor: Editor, fake_daemon: FakeDaemon)
 def test_a_file_in_no_project_is_said(editor: Editor) -> None:
     editor.edit("a.py")
     editor.command("AIIndex")
-    editor.wait_shown("in no project")
+    editor.wait_shown("there is no project here")
 
 
 def test_context_shows_the_prompt_word_for_word(editor: Editor, fake_daemon: FakeDaemon) -> None:
