@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,10 @@ def test_a_ledger_of_a_newer_version_is_made_anew(root: Path) -> None:
     write_modules(root, 3)
     run(root)
     rows(root, "PRAGMA user_version = 99")
-    assert Retriever().search(root, "function", 5, None) == []
-    assert run(root).files == 3
-    assert Retriever().search(root, "function", 5, None)
+    with closing(Retriever()) as retriever:
+        assert retriever.search(root, "function", 5, None) == []
+        assert run(root).files == 3
+        assert retriever.search(root, "function", 5, None)
 
 
 def test_a_full_disk_is_one_plain_line_and_the_next_run_goes_on(
