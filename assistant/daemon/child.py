@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Dispatches to blocking functions, one after the other, in one thread."""
+    """Dispatches to blocking functions. Each lane is one thread: its work comes one by one."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._stops: set[threading.Event] = set()
         self.handlers: dict[str, Handler] = {}
 
@@ -47,14 +47,13 @@ class Worker:
     def notify(self, method: str, params: Params) -> None:
         log.warning("unknown notification %s", method)
 
-    async def run(self, work: Callable[[Stop], Any]) -> Any:
-        """Runs ``work`` in the thread; cancelling sets its stop flag, which it looks at itself."""
+    async def run(self, work: Callable[[Stop], Any], lane: str = "main") -> Any:
+        """Runs ``work`` in a thread; cancelling sets its stop flag, which it looks at itself."""
+        pool = self._lanes.setdefault(lane, ThreadPoolExecutor(max_workers=1))
         stop = threading.Event()
         self._stops.add(stop)
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._pool, lambda: work(stop.is_set)
-            )
+            return await asyncio.get_running_loop().run_in_executor(pool, lambda: work(stop.is_set))
         finally:
             stop.set()
             self._stops.discard(stop)
@@ -62,13 +61,15 @@ class Worker:
     def close(self) -> None:
         for stop in self._stops:
             stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in self._lanes.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _indexer(worker: Worker) -> Callable[[], None]:
     from assistant.index.indexer import Indexer, IndexOptions, clear
 
-    indexer = Indexer()
+    # A saved file must not wait behind the embedding of a whole project.
+    indexer, updater = Indexer(), Indexer()
 
     def options(params: Params) -> IndexOptions:
         found: dict[str, Any] = params["options"]
@@ -98,7 +99,8 @@ def _indexer(worker: Worker) -> Callable[[], None]:
         report, root = reporter(params, request), Path(params["root"])
         files = [Path(path) for path in params["paths"]]
         counts = await worker.run(
-            lambda stop: indexer.update_files(root, files, options(params), report, stop)
+            lambda stop: updater.update_files(root, files, options(params), report, stop),
+            lane="update",
         )
         return asdict(counts)
 

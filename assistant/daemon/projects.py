@@ -36,6 +36,7 @@ class _Run:
         self.lexical_only = lexical_only
         self.reports: list[Report] = []
         self.waiting = 0
+        self.is_searchable = False
         self.task: asyncio.Task[dict[str, Any]] | None = None
 
     def covers(self, force: bool, lexical_only: bool) -> bool:
@@ -98,6 +99,7 @@ class Projects:
 
     async def _run(self, root: Path, run: _Run, max_files: int | None) -> dict[str, Any]:
         def on_progress(value: dict[str, Any]) -> None:
+            run.is_searchable = value["phase"] == "vectors"
             for report in list(run.reports):
                 report(value["phase"], value["done"], value["total"])
 
@@ -120,23 +122,42 @@ class Projects:
 
     async def _update(self, root: Path) -> None:
         try:
-            await asyncio.sleep(_UPDATE_DELAY_SECONDS)
-            if (await self.status(root)).state == "none":
-                return
-            run = self._runs.get(root)
-            if run is not None and run.task is not None:
-                await asyncio.wait({run.task})
-            paths = self._touched.pop(root, set())
-            options = self._options(root, False, False)
-            params = {"root": str(root), "paths": [str(path) for path in paths]}
-            await self._indexer.call("update", {**params, "options": options})
-            await self._sync(root)
+            await self._take_touched(root)
         except AssistantError as error:
             log.warning("updating %s failed: %s", root, error)
         finally:
             self._updates.pop(root, None)
             if self._touched.get(root):
                 self._updates[root] = asyncio.create_task(self._update(root))
+
+    async def _take_touched(self, root: Path) -> None:
+        """Updates what was saved: its words at once, its vectors when no run is embedding."""
+        waiting: set[Path] = set()
+        while True:
+            await asyncio.sleep(_UPDATE_DELAY_SECONDS)
+            if (await self.status(root)).state == "none":
+                self._touched.pop(root, None)
+                return
+            run = self._runs.get(root)
+            if run is not None and run.task is not None and not run.is_searchable:
+                await asyncio.wait({run.task}, timeout=_UPDATE_DELAY_SECONDS)
+                continue
+            fresh = self._touched.pop(root, set())
+            waiting |= fresh
+            if run is None:
+                break
+            if fresh:
+                await self._update_files(root, fresh, lexical_only=True)
+        await self._update_files(root, waiting, lexical_only=False)
+        await self._sync(root)
+
+    async def _update_files(self, root: Path, files: set[Path], *, lexical_only: bool) -> None:
+        params = {
+            "root": str(root),
+            "paths": [str(path) for path in sorted(files)],
+            "options": self._options(root, False, lexical_only),
+        }
+        await self._indexer.call("update", params)
 
     async def clear(self, root: Path) -> None:
         root = root.resolve()

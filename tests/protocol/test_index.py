@@ -100,6 +100,36 @@ def test_a_saved_file_is_found_and_a_removed_one_is_not(client: Client, project:
     eventually(lambda: "new.py" not in names(), "the removed file is gone")
 
 
+def test_a_file_saved_while_the_project_is_embedded_is_found_before_that_ends(
+    client: Client, project: Path
+) -> None:
+    for number in range(300):
+        (project / f"m{number}.py").write_text(f"def function_{number}():\n    return {number}\n")
+    request = client.start(
+        "assistant/index", {"rootUri": f"file://{project}", "workDoneToken": "w"}
+    )
+
+    def is_embedding() -> bool:
+        message = client.read()
+        assert message is not None and message.get("id") != request, "the run has ended already"
+        client.inbox.append(message)
+        messages = [part.get("message") or "" for part in client.progress("w")]
+        return any("embedding" in text for text in messages)
+
+    eventually(is_embedding, "the run embeds")
+    path = project / "late.py"
+    path.write_text("def frobnicate_widget():\n    return 1\n")
+    client.notify("textDocument/didSave", {"textDocument": {"uri": f"file://{path}"}})
+
+    def is_found() -> bool:
+        hits = search(client, project, "frobnicate_widget")["hits"]
+        return any(hit["path"] == "late.py" for hit in hits)
+
+    eventually(is_found, "the saved file is found")
+    assert not [m for m in client.inbox if m.get("id") == request], "only after the run"
+    assert client.wait(request)["result"]["files"] >= 302
+
+
 def test_clearing_leaves_no_index(client: Client, project: Path) -> None:
     index(client, project)
     client.call("assistant/clearIndex", {"rootUri": f"file://{project}"})
