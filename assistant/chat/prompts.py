@@ -54,9 +54,9 @@ def question(found: Sequence[Hit], attached: Sequence[Attached], asked: str) -> 
     return "\n".join(parts)
 
 
-def without_model(found: Sequence[Hit], pull_command: str, has_index: bool) -> str:
+def without_model(found: Sequence[Hit], reason: str, pull_command: str, has_index: bool) -> str:
     """Returns the answer of a machine without a chat model: the places, and the way to get one."""
-    lines = ["There is no chat model on this machine yet."]
+    lines = [f"There is no chat model to ask. {reason}".rstrip()]
     if found:
         lines += ["", "The index of the project found these places for it:", ""]
         for hit in found:
@@ -66,5 +66,9 @@ def without_model(found: Sequence[Hit], pull_command: str, has_index: bool) -> s
         lines += ["", "The index of the project found nothing for it."]
     else:
         lines += ["", "The project has no index yet either: run `:AIIndex`."]
-    lines += ["", f"For answers in words, run `{pull_command}` and ask again."]
+    lines += [
+        "",
+        f"For answers in words, let Ollama run (`ollama serve`), get a model with `{pull_command}` "
+        "and ask again.",
+    ]
     return "\n".join(lines)

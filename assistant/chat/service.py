@@ -140,7 +140,7 @@ class ChatService:
         on_partial("", "retrieving")
         found = await self._find(job, asked, project)
         if choice.model is None:
-            return self._without_model(job, found, on_partial)
+            return self._without_model(job, choice.reason, found, on_partial)
         conversation = budget.Conversation(
             prompts.SYSTEM,
             tuple(turns),
@@ -182,8 +182,10 @@ class ChatService:
                 break
         return hits
 
-    def _without_model(self, job: ChatJob, found: _Found, on_partial: OnPartial) -> ChatAnswer:
-        text = prompts.without_model(found.hits, job.pull_command, found.has_index)
+    def _without_model(
+        self, job: ChatJob, reason: str, found: _Found, on_partial: OnPartial
+    ) -> ChatAnswer:
+        text = prompts.without_model(found.hits, reason, job.pull_command, found.has_index)
         on_partial(text, "writing")
         sources = tuple(_source(hit) for hit in found.hits)
         return ChatAnswer(text, sources, 0, 0, 0, job.resolution.refused, None)

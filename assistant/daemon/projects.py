@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ Report = Callable[[str, int, int], None]
 AUTO_FILE_LIMIT = 50_000
 """Above as many files ``index.auto`` does not start by itself."""
 _VECTOR_DEADLINE_SECONDS = 2.0
+_FIRST_INDEX_SECONDS = 5.0
 _UPDATE_DELAY_SECONDS = 0.3
 _INDEXER_IDLE_SECONDS = 60.0
 _SEARCHER_IDLE_SECONDS = 600.0
@@ -36,7 +38,7 @@ class _Run:
         self.lexical_only = lexical_only
         self.reports: list[Report] = []
         self.waiting = 0
-        self.is_searchable = False
+        self.searchable = asyncio.Event()
         self.task: asyncio.Task[dict[str, Any]] | None = None
 
     def covers(self, force: bool, lexical_only: bool) -> bool:
@@ -99,7 +101,8 @@ class Projects:
 
     async def _run(self, root: Path, run: _Run, max_files: int | None) -> dict[str, Any]:
         def on_progress(value: dict[str, Any]) -> None:
-            run.is_searchable = value["phase"] == "vectors"
+            if value["phase"] == "vectors":
+                run.searchable.set()
             for report in list(run.reports):
                 report(value["phase"], value["done"], value["total"])
 
@@ -111,6 +114,7 @@ class Projects:
                 await self._sync(root)
             return counts
         finally:
+            run.searchable.set()
             del self._runs[root]
 
     def touch(self, root: Path, path: Path) -> None:
@@ -139,7 +143,7 @@ class Projects:
                 self._touched.pop(root, None)
                 return
             run = self._runs.get(root)
-            if run is not None and run.task is not None and not run.is_searchable:
+            if run is not None and run.task is not None and not run.searchable.is_set():
                 await asyncio.wait({run.task}, timeout=_UPDATE_DELAY_SECONDS)
                 continue
             fresh = self._touched.pop(root, set())
@@ -207,6 +211,12 @@ class Projects:
     ) -> tuple[list[Hit], bool]:
         root = root.resolve()
         status = await asyncio.to_thread(self._retriever.status, root)
+        if status.state == "none" and root in self._runs:
+            # The first words of a project are there in seconds: worth the wait.
+            with contextlib.suppress(asyncio.TimeoutError):
+                searchable = self._runs[root].searchable.wait()
+                await asyncio.wait_for(searchable, _FIRST_INDEX_SECONDS)
+            status = await asyncio.to_thread(self._retriever.status, root)
         if status.state == "none":
             raise IndexNotReady(f"{root.name} has no index yet.")
         vectors = await self._vector_hits(root, query, limit * 5) if status.vectors else None

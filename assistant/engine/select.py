@@ -80,13 +80,13 @@ def best_for(
 
 
 def embedded_reason(role: str, why: str) -> str:
-    """Returns the line that tells a person once that the embedded engine stands in."""
-    if role == "completion":
-        return (
-            f"{why} Completing Python with the small built-in model instead; "
-            "'ollama pull qwen2.5-coder:1.5b-base' brings a better one."
-        )
-    return f"{why} 'ollama pull qwen2.5-coder:1.5b' brings a model that chats."
+    """Returns the line that tells a person once why the embedded engine stands in."""
+    if role != "completion":
+        return why
+    return (
+        f"{why} Completing Python with the small built-in model instead; "
+        "'ollama pull qwen2.5-coder:1.5b-base' brings a better one."
+    )
 
 
 def _can_chat(models: Sequence[ModelInfo]) -> list[ModelInfo]:

@@ -99,17 +99,22 @@ def test_an_answer_streams_from_a_real_model(on_ollama: Client, project: Path) -
 def test_stopping_is_answered_at_once_and_the_next_question_works(
     on_ollama: Client, project: Path
 ) -> None:
-    number = ask(on_ollama, project, "circle?")
-
     def is_writing() -> bool:
         message = on_ollama.read()
         assert message is not None
         on_ollama.inbox.append(message)
         return any(part["text"] for part in on_ollama.progress("c"))
 
-    eventually(is_writing, "the answer begins")
-    on_ollama.notify("$/cancelRequest", {"id": number})
-    assert on_ollama.wait(number)["error"]["code"] == -32800
+    for attempt in range(20):
+        number = ask(on_ollama, project, f"circle {attempt}?")
+        eventually(is_writing, "the answer begins")
+        on_ollama.notify("$/cancelRequest", {"id": number})
+        answer = on_ollama.wait(number)
+        on_ollama.inbox.clear()
+        # The weights are random: an answer may have ended before it could be stopped.
+        if "error" in answer:
+            break
+    assert answer["error"]["code"] == -32800
     answer = on_ollama.wait(ask(on_ollama, project, "again?"))
     # The weights are random: now and then they end an answer before its first word.
     assert "result" in answer or "answered nothing" in answer["error"]["message"]

@@ -27,7 +27,7 @@ def children(daemon: DaemonProcess) -> dict[str, psutil.Process]:
     assert daemon.process is not None
     named = {}
     for process in psutil.Process(daemon.process.pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):  # one that has just been killed
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):  # just killed
             named[process.cmdline()[-1]] = process
     return named
 
@@ -73,6 +73,12 @@ def test_a_project_without_index_says_what_to_do(client: Client, project: Path) 
     with pytest.raises(RpcFailure) as refused:
         search(client, project, "anything")
     assert refused.value.code == 1003 and ":AIIndex" in refused.value.data["hint"]
+
+
+def test_a_search_during_the_first_run_waits_for_the_words(client: Client, project: Path) -> None:
+    request = client.start("assistant/index", {"rootUri": f"file://{project}"})
+    assert search(client, project, "total_area")["hits"][0]["path"] == "main.py"
+    assert client.wait(request)["result"]["files"] == 2
 
 
 def test_lexical_search_works_without_vectors(client: Client, project: Path) -> None:

@@ -62,7 +62,8 @@ def answer(
     engine = ScriptedEngine()
 
     async def run() -> ChatAnswer:
-        choice = Choice(engine, QWEN if script else None, RunnerOptions(window), 256)
+        reason = "Ollama does not answer."
+        choice = Choice(engine, QWEN if script else None, RunnerOptions(window), 256, reason)
         service = ChatService(TokenEstimator())
         seen = partials if partials is not None else []
         task = asyncio.ensure_future(
@@ -114,7 +115,7 @@ def test_without_a_chat_model_the_index_answers_with_places_and_the_command() ->
     found, engine = answer(job(), Project(), None, partials)
     assert found.model is None and not engine.streams
     assert "`shapes.py:4` class Circle" in found.text
-    assert "ollama pull some:model" in found.text
+    assert "Ollama does not answer." in found.text and "ollama pull some:model" in found.text
     assert [s.start_line for s in found.sources] == [4]
     assert partials[-1] == (found.text, "writing")
 
