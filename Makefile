@@ -10,7 +10,7 @@ VENV := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup neovim run demo test test-unit test-protocol test-e2e test-tools bench-ghost \
-	bench-start lint format typecheck doc clean
+	bench-start bench-index bench-retrieval lint format typecheck doc clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ bench-ghost: setup ## measure the time from the last key to ghost text
 
 bench-start: setup ## measure what the plugin adds to Neovim's start
 	@$(VENV)/python -m tests.bench.bench_start
+
+bench-index: setup ## measure indexing and searching on the installed packages' sources
+	@$(VENV)/python -m tests.bench.bench_index
+
+bench-retrieval: setup ## measure how often a question finds its code: make bench-retrieval DATA=folder
+	@$(VENV)/python -m tests.bench.bench_retrieval '$(DATA)'
 
 lint: setup ## check style, Python and Lua
 	@$(VENV)/ruff check
