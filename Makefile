@@ -27,8 +27,8 @@ run: setup neovim ## open Neovim with the plugin on: make run [DIR=project] [ARG
 demo: setup neovim ## drive a real Neovim through everything, without a person
 	@$(VENV)/python tools/demo.py --nvim '$(NVIM)'
 
-test: setup test-tools lint typecheck ## run every check and every test
-	@$(VENV)/pytest
+test: setup test-tools lint typecheck ## run every check and every test, two files at a time
+	@$(VENV)/pytest -n 2 --dist loadfile
 
 test-unit: setup ## run the tests of single modules, Python and Lua
 	@$(VENV)/pytest tests/unit tests/lua

@@ -37,7 +37,8 @@ def real(make_editor: MakeEditor, editor_home: Path) -> Iterator[Editor]:
     if pid and psutil.pid_exists(pid):
         daemon = psutil.Process(pid)
         daemon.terminate()
-        psutil.wait_procs([daemon], timeout=20)
+        gone, alive = psutil.wait_procs([daemon], timeout=20)
+        assert gone and not alive, "a daemon that was told to end is there, or a zombie"
 
 
 def wait_suggestion(editor: Editor, ends_with: str) -> None:

@@ -92,6 +92,8 @@ class Starter:
                 stderr=stderr,
                 start_new_session=True,  # outlives this editor, and never gets its Ctrl-C
             )
+        # A daemon that ends before the editor would else stay a zombie until the editor ends.
+        threading.Thread(target=self._process.wait, daemon=True).start()
 
     def check(self) -> None:
         """Raises StartFailed when the process ended with an error a moment ago.
