@@ -25,9 +25,9 @@ def _home() -> Path | None:
 
 
 def config_dir() -> Path:
-    """Returns the directory of ``config.toml``. ASSISTANT_HOME does not move it unless it has one."""
+    """Returns the directory of ``config.toml``: the XDG one, unless ASSISTANT_HOME has its own."""
     home = _home()
-    if home is not None:
+    if home is not None and (home / "config" / "config.toml").is_file():
         return home / "config"
     return Path(Unix("assistant", appauthor=False).user_config_dir)
 

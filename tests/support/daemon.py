@@ -129,6 +129,7 @@ class DaemonProcess:
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("ASSISTANT_")},
             "ASSISTANT_HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "xdg-config"),
             "PYTHONPATH": os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")]),
             **environment,
         }

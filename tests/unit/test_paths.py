@@ -12,8 +12,19 @@ from assistant import paths
 
 def test_one_variable_moves_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
-    found = [paths.config_dir(), paths.data_dir(), paths.cache_dir(), paths.daemon_lock_path()]
+    found = [paths.data_dir(), paths.cache_dir(), paths.daemon_lock_path()]
     assert all(path.is_relative_to(tmp_path) for path in found)
+
+
+def test_the_options_stay_where_they_are_unless_that_home_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    assert paths.config_dir() == tmp_path / "xdg" / "assistant"
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").touch()
+    assert paths.config_dir() == tmp_path / "config"
 
 
 def test_without_it_xdg_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
