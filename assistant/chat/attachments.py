@@ -60,7 +60,10 @@ class _Resolver:
 
     def path_of(self, item: protocol.Attachment) -> Path | None:
         if item.uri:
-            found = text.uri_to_path(item.uri)
+            try:
+                found = text.uri_to_path(item.uri)
+            except ValueError:
+                return None
             return Path(found) if found else None
         if item.name and self.root:
             return self.root / item.name
@@ -73,25 +76,35 @@ class _Resolver:
 
     def content(self, item: protocol.Attachment, path: Path) -> str | None:
         """Returns the whole text, unsaved changes included, or None after saying why not."""
-        if self.around.is_secret(path):
-            self.refused.append(f"{self.shown(path)}: it looks like a secret")
-            return None
-        if item.uri:
-            open_text = self.around.read_document(item.uri)
-            if open_text is not None:
-                return open_text
-        # A file by name comes from the question: it may not reach out of the project.
-        real = path.resolve()
-        if item.kind == "file" and self.root and not real.is_relative_to(self.root.resolve()):
-            self.refused.append(f"{self.shown(path)}: it is outside the project")
-            return None
         try:
-            return self.around.read_file(path)
+            return self.permitted_text(item, path)
         except OSError as error:
             self.refused.append(f"{self.shown(path)}: {(error.strerror or 'unreadable').lower()}")
         except ValueError as error:
             self.refused.append(f"{self.shown(path)}: {error}")
         return None
+
+    def permitted_text(self, item: protocol.Attachment, path: Path) -> str:
+        """Returns the text of a file that may be shown to a model.
+
+        Raises OSError, or ValueError in plain words where it may not or can't be.
+        """
+        real = _real(path)
+        # A link with a harmless name may lead to a secret.
+        if self.around.is_secret(path) or self.around.is_secret(real):
+            raise ValueError("it looks like a secret")
+        if item.uri:
+            open_text = self.around.read_document(item.uri)
+            if open_text is not None:
+                return open_text
+        # A file by name comes from the question: it may not reach out of the project.
+        is_named = item.kind == "file" or item.name is not None
+        if is_named and self.root and not real.is_relative_to(self.root.resolve()):
+            raise ValueError("it is outside the project")
+        if real.exists() and not real.is_file() and not real.is_dir():
+            # Reading a pipe waits for somebody to write into it.
+            raise ValueError("it is no ordinary file")
+        return self.around.read_file(real)
 
     def add_lines(self, path: Path, content: str, first: int, last: int) -> None:
         """Attaches the lines from ``first`` to ``last``, 0-based, exclusive."""
@@ -129,6 +142,10 @@ class _Resolver:
             first = item.range.start.line
             end = item.range.end
             last = end.line if end.character == 0 and end.line > first else end.line + 1
+        total = content.count("\n") + (not content.endswith("\n"))
+        if first >= max(1, total):
+            self.refused.append(f"{self.shown(path)}:{first + 1}: it has {total} lines")
+            return
         self.add_lines(path, content, max(0, first), last)
 
     def function_lines(self, path: Path, content: str, line: int) -> tuple[int, int]:
@@ -153,6 +170,15 @@ class _Resolver:
             self.attached.append(Attached(f"{item.kind}{where}", item.text))
         else:
             self.refused.append(f"{item.kind}: there are none")
+
+
+def _real(path: Path) -> Path:
+    """Returns the path without links. Raises ValueError where it can't be one."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        # What Python before 3.13 says of links that lead in a circle.
+        raise ValueError("its links lead in a circle") from error
 
 
 def resolve(

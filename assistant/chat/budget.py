@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from assistant.base import Hit
@@ -54,7 +54,8 @@ def size(conversation: Conversation, count: Count) -> int:
 
 def fit(conversation: Conversation, limit_tokens: int, count: Count) -> Fitted:
     """Leaves out what does not fit: excerpts first, worst first; then the oldest turns; then the
-    ends of what was attached. The system prompt and the question always stay.
+    ends of what was attached, and at last whole attachments. The system prompt and the question
+    always stay.
     """
     dropped: list[str] = []
     conversation = _without_excerpts(conversation, limit_tokens, count, dropped)
@@ -79,44 +80,56 @@ def _without_excerpts(
 def _without_turns(
     conversation: Conversation, limit: int, count: Count, dropped: list[str]
 ) -> Conversation:
-    before = len(conversation.turns)
-    while conversation.turns and size(conversation, count) > limit:
-        conversation = replace(conversation, turns=_without_oldest(conversation.turns))
-    if len(conversation.turns) < before:
-        number = before - len(conversation.turns)
-        dropped.append(f"the {_plural(number, 'oldest message')} of this chat")
-    return conversation
-
-
-def _without_oldest(turns: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """Drops a question with its answer: an answer without its question confuses small models."""
-    rest = list(turns[1:])
-    while rest and rest[0].role != "user":
-        rest.pop(0)
-    return tuple(rest)
+    turns = conversation.turns
+    costs = [count(turn.content) + MESSAGE_TOKENS for turn in turns]
+    over = size(replace(conversation, turns=()), count) + sum(costs) - limit
+    first = 0
+    while first < len(turns) and over > 0:
+        over -= costs[first]
+        first += 1
+        # An answer without its question confuses small models.
+        while first < len(turns) and turns[first].role != "user":
+            over -= costs[first]
+            first += 1
+    if first:
+        dropped.append(f"the {_plural(first, 'oldest message')} of this chat")
+    return replace(conversation, turns=turns[first:])
 
 
 def _with_cut_attachments(
     conversation: Conversation, limit: int, count: Count, dropped: list[str]
 ) -> Conversation:
-    attached = list(conversation.attached)
-    for index in range(len(attached) - 1, -1, -1):
-        over = size(conversation, count) - limit
-        if over <= 0:
-            break
-        item = attached[index]
-        cut = _cut(item, max(_LEAST_ATTACHED_TOKENS, count(item.text) - over), count)
-        if cut.text != item.text:
-            total = item.text.count("\n") + 1
-            kept = cut.text.count("\n") + 1
-            dropped.append(f"{item.label}: lines after the first {kept} of {total}")
-            attached[index] = cut
-            conversation = replace(conversation, attached=tuple(attached))
+    whole = conversation.attached
+    kept = list(whole)
+    for index in range(len(kept) - 1, -1, -1):
+        tokens = count(whole[index].text)
+        # More than once: a new heading may be longer, and counts are rounded.
+        while tokens > _LEAST_ATTACHED_TOKENS and (over := size(conversation, count) - limit) > 0:
+            tokens = max(_LEAST_ATTACHED_TOKENS, tokens - over)
+            kept[index] = _cut(whole[index], tokens, count)
+            conversation = replace(conversation, attached=tuple(kept))
+    while kept and size(conversation, count) > limit:
+        kept.pop()
+        conversation = replace(conversation, attached=tuple(kept))
+    for item, part in zip(whole, kept, strict=False):
+        if part.text != item.text:
+            dropped.append(_what_was_cut(item, part))
+    dropped += [item.label for item in whole[len(kept) :]]
     return conversation
 
 
+def _what_was_cut(item: Attached, part: Attached) -> str:
+    if not item.text.startswith("\n", len(part.text)):
+        return f"{item.label}: what comes after its first {_plural(len(part.text), 'character')}"
+    total = item.text.count("\n") + 1
+    kept = part.text.count("\n") + 1
+    return f"{item.label}: lines after the first {kept} of {total}"
+
+
 def _cut(item: Attached, tokens: int, count: Count) -> Attached:
-    """Returns the longest head of whole lines within ``tokens``; at least one line."""
+    """Returns the longest head of whole lines within ``tokens``; at least part of one line."""
+    if count(item.text) <= tokens:
+        return item
     lines = item.text.split("\n")
     low, high = 1, len(lines)
     while low < high:
@@ -128,8 +141,12 @@ def _cut(item: Attached, tokens: int, count: Count) -> Attached:
     text = "\n".join(lines[:low])
     while low == 1 and len(text) > 1 and count(text) > tokens:
         text = text[: len(text) * 3 // 4]
-    end_line = item.start_line + low - 1 if item.start_line else 0
-    return replace(item, text=text, end_line=end_line)
+    # The model cites what the heading says: it names only lines that are there.
+    if item.path is None or not item.start_line:
+        return replace(item, text=text, label=f"{item.label} (the beginning)")
+    end_line = item.start_line + low - 1
+    label = f"{item.path}:{item.start_line}-{end_line}"
+    return replace(item, text=text, label=label, end_line=end_line)
 
 
 def _plural(number: int, noun: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -27,6 +28,9 @@ FOUND_LIMIT = 8
 """Excerpts looked up for a question: within a window of 4,096 tokens about as many fit."""
 
 _DEFINITIONS_LIMIT = 4
+_MOST_FITTINGS = 3
+"""An estimate is off by a factor that hardly changes within one text: the second time it fits."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{3,}")
 _COMMON = frozenset(
     [
@@ -115,8 +119,11 @@ class ChatAnswer:
 
 @dataclass
 class _Found:
+    """Is what the index gave; ``missing`` says in plain words what was asked of it in vain."""
+
     hits: list[Hit]
     has_index: bool = True
+    missing: list[str] = field(default_factory=list)
 
 
 class ChatService:
@@ -138,7 +145,9 @@ class ChatService:
         if not asked:
             asked = prompts.EXPLAIN_QUESTION if job.action == "explain" else "What is this?"
         on_partial("", "retrieving")
-        found = await self._find(job, asked, project)
+        # Without a model the index is all there is to answer from.
+        is_wanted = job.retrieve or job.resolution.wants_codebase or choice.model is None
+        found = await self._find(job, asked, project, is_wanted)
         if choice.model is None:
             return self._without_model(job, choice.reason, found, on_partial)
         conversation = budget.Conversation(
@@ -152,18 +161,27 @@ class ChatService:
 
     # -- finding ------------------------------------------------------------------------
 
-    async def _find(self, job: ChatJob, asked: str, project: ProjectSearch) -> _Found:
+    async def _find(
+        self, job: ChatJob, asked: str, project: ProjectSearch, is_wanted: bool
+    ) -> _Found:
+        symbols = job.resolution.symbols
         if job.root is None:
-            return _Found([], False)
+            return _Found([], False, [f"@symbol:{name}: there is no project" for name in symbols])
         found = _Found([])
+        searched: list[Hit] = []
         try:
-            for name in job.resolution.symbols:
-                found.hits += await project.definitions(job.root, name, _DEFINITIONS_LIMIT)
-            if job.retrieve or job.resolution.wants_codebase:
+            if is_wanted:
+                query = _query(job, asked)
+                searched = await project.search(job.root, query, FOUND_LIMIT)
+            for name in symbols:
+                defined = await project.definitions(job.root, name, _DEFINITIONS_LIMIT)
+                if not defined:
+                    found.missing.append(f"@symbol:{name}: no such definition is indexed")
+                found.hits += defined
+            if is_wanted:
                 if job.action == "explain":
                     found.hits += await self._surroundings(job, project)
-                query = _query(job, asked)
-                found.hits += await project.search(job.root, query, FOUND_LIMIT)
+                found.hits += searched
         except IndexNotReady:
             found.has_index = False
         found.hits = _distinct(found.hits)[:FOUND_LIMIT]
@@ -188,7 +206,8 @@ class ChatService:
         text = prompts.without_model(found.hits, reason, job.pull_command, found.has_index)
         on_partial(text, "writing")
         sources = tuple(_source(hit) for hit in found.hits)
-        return ChatAnswer(text, sources, 0, 0, 0, job.resolution.refused, None)
+        dropped = (*job.resolution.refused, *found.missing)
+        return ChatAnswer(text, sources, 0, 0, 0, dropped, None)
 
     # -- asking -------------------------------------------------------------------------
 
@@ -202,42 +221,66 @@ class ChatService:
     ) -> ChatAnswer:
         assert choice.model is not None
         model, window = choice.model.name, choice.options.num_ctx
-        fitted = budget.fit(
-            conversation,
-            window - choice.max_tokens,
-            lambda text: self._estimator.estimate(model, text),
-        )
+        on_partial("", "reading")
+        fitted = await self._fit(model, choice, conversation)
         request = ChatRequest(
             model,
             fitted.conversation.messages(),
             max_tokens=choice.max_tokens,
             options=choice.options,
         )
-        on_partial("", "reading")
-        text, stats = await self._stream(choice, request, on_partial)
+        text, stats, stop_reason = await self._stream(choice, request, on_partial)
         if not text:
             raise RequestFailed(
                 f"{model} answered nothing.", hint="Ask again, or choose another with :AIModel."
             )
-        dropped = [*job.resolution.refused, *fitted.dropped]
-        if job.retrieve and not found.has_index and job.root is not None:
+        dropped = [*job.resolution.refused, *found.missing, *fitted.dropped]
+        if not found.has_index and job.root is not None:
             dropped.append("the project's code: it has no index yet, run :AIIndex")
         dropped += self._check(model, request, fitted.tokens, window, stats)
+        answer_tokens = stats.output_tokens or self._estimator.estimate(model, text)
+        if stop_reason == "length":
+            dropped.append(f"the end of the answer: it was stopped after {answer_tokens} tokens")
         return ChatAnswer(
             text=text,
             sources=tuple(_sources(fitted.conversation)),
             prompt_tokens=stats.prompt_tokens or fitted.tokens,
-            answer_tokens=stats.output_tokens or self._estimator.estimate(model, text),
+            answer_tokens=answer_tokens,
             limit=window,
             dropped=tuple(dropped),
             model=model,
         )
 
+    async def _fit(
+        self, model: str, choice: Choice, conversation: budget.Conversation
+    ) -> budget.Fitted:
+        """Fits by estimate, and again by the engine's own count where it can count."""
+        limit = room = choice.options.num_ctx - choice.max_tokens
+
+        def estimate(text: str) -> int:
+            return self._estimator.estimate(model, text)
+
+        for _ in range(_MOST_FITTINGS):
+            # In a thread: what is attached may be megabytes, and completions wait for the loop.
+            fitted = await asyncio.to_thread(budget.fit, conversation, room, estimate)
+            messages = fitted.conversation.messages()
+            whole = "\n".join(message.content for message in messages)
+            counted = await choice.engine.count_tokens(model, whole)
+            if counted is None:
+                break
+            tokens = counted + budget.MESSAGE_TOKENS * len(messages)
+            estimated, fitted = fitted.tokens, replace(fitted, tokens=tokens)
+            if tokens <= limit or estimated > room:
+                break
+            room = estimated * limit // tokens
+        return fitted
+
     async def _stream(
         self, choice: Choice, request: ChatRequest, on_partial: OnPartial
-    ) -> tuple[str, GenerationStats]:
+    ) -> tuple[str, GenerationStats, str | None]:
         parts: list[str] = []
         stats = GenerationStats()
+        stop_reason: str | None = None
         async with aclosing(choice.engine.chat(request)) as stream:
             async for token in stream:
                 if token.is_thinking:
@@ -246,7 +289,8 @@ class ChatService:
                     parts.append(token.text)
                     on_partial(token.text, "writing")
                 stats = token.stats or stats
-        return "".join(parts).strip(), stats
+                stop_reason = token.stop_reason or stop_reason
+        return "".join(parts).strip(), stats, stop_reason
 
     def _check(
         self,
@@ -257,11 +301,12 @@ class ChatService:
         stats: GenerationStats,
     ) -> list[str]:
         """Learns from the engine's count and tells of a prompt that the engine cut by itself."""
-        sent = sum(len(m.content.encode("utf-8", "replace")) for m in request.messages)
-        self._estimator.observe(model, sent, stats.prompt_tokens, window)
         if was_cut(estimated_tokens, stats.prompt_tokens, window):
             log.warning("%s cut the prompt to %d tokens", model, stats.prompt_tokens)
             return ["the beginning of the prompt: the model's window was too small for it"]
+        # Only from whole prompts: the count of one that was cut makes the next ones too long too.
+        sent = sum(len(m.content.encode("utf-8", "replace")) for m in request.messages)
+        self._estimator.observe(model, sent, stats.prompt_tokens, window)
         return []
 
 

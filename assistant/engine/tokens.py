@@ -48,6 +48,9 @@ class TokenEstimator:
 _LEAST_SHARE = 0.5
 """Newer servers keep about half of a prompt that is too long; no estimate is off by as much."""
 
+_NEAR_WINDOW = 0.4
+"""Below this share of the window a prompt fits whole, even estimated at under half its size."""
+
 
 def was_cut(estimated_tokens: int, counted_tokens: int, num_ctx: int) -> bool:
     """Says whether the engine dropped a part of the prompt without saying so.
@@ -57,4 +60,7 @@ def was_cut(estimated_tokens: int, counted_tokens: int, num_ctx: int) -> bool:
     """
     if counted_tokens <= 0:
         return False
-    return counted_tokens >= num_ctx - 1 or counted_tokens < _LEAST_SHARE * estimated_tokens
+    if counted_tokens >= num_ctx - 1:
+        return True
+    is_short = counted_tokens < _LEAST_SHARE * estimated_tokens
+    return is_short and estimated_tokens >= _NEAR_WINDOW * num_ctx

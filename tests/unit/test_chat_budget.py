@@ -10,6 +10,7 @@ from assistant.chat import budget, prompts
 from assistant.chat.attachments import Attached
 from assistant.chat.budget import Conversation, fit, size
 from assistant.engine.base import ChatMessage
+from assistant.engine.tokens import was_cut
 
 
 def count(text: str) -> int:
@@ -63,6 +64,8 @@ def test_then_the_end_of_what_was_attached() -> None:
     (item,) = fitted.conversation.attached
     assert item.text.startswith("line 0\nline 1") and "line 499" not in item.text
     assert item.end_line == item.text.count("\n") + 1
+    # The model cites the heading: it must name no line that is not there.
+    assert item.label == f"a.py:1-{item.end_line}"
     assert "of 500" in fitted.dropped[0]
     assert fitted.tokens <= 400
 
@@ -83,7 +86,47 @@ def test_the_question_and_the_system_prompt_always_stay(
 def test_one_very_long_line_is_cut_too() -> None:
     item = Attached("a.py:1-1", "z" * 100_000, "a.py", 1, 1)
     fitted = fit(Conversation("s", (), "q", (), (item,)), 500, count)
-    assert fitted.tokens <= 500 and fitted.dropped
+    assert fitted.tokens <= 500
+    kept = len(fitted.conversation.attached[0].text)
+    assert fitted.dropped == (f"a.py:1-1: what comes after its first {kept} characters",)
+
+
+@given(st.lists(st.integers(1, 400), max_size=40), st.integers(300, 4000))
+def test_any_number_of_attachments_fits(lengths: list[int], limit: int) -> None:
+    items = tuple(
+        Attached(f"f{number}.py:1-{length}", "\n".join(["value"] * length), "f.py", 1, length)
+        for number, length in enumerate(lengths)
+    )
+    fitted = fit(Conversation("system", (), "the question", (), items), limit, count)
+    assert fitted.tokens <= limit
+    kept = fitted.conversation.attached
+    changed = len(items) - sum(part in items for part in kept)
+    assert len(fitted.dropped) == changed
+    assert all(any(said.startswith(i.label) for said in fitted.dropped) for i in items[len(kept) :])
+
+
+def test_what_has_no_lines_is_marked_as_cut() -> None:
+    item = Attached("uncommitted changes", "\n".join(["+x"] * 2000), language="diff")
+    fitted = fit(Conversation("s", (), "q", (), (item,)), 500, count)
+    assert fitted.conversation.attached[0].label == "uncommitted changes (the beginning)"
+    assert fitted.dropped[0].startswith("uncommitted changes: lines after the first")
+
+
+def test_each_turn_is_counted_a_bounded_number_of_times() -> None:
+    calls = 0
+
+    def counting(text: str) -> int:
+        nonlocal calls
+        calls += 1
+        return count(text)
+
+    fitted = fit(Conversation("s", turns(500, 40), "q"), 1000, counting)
+    assert fitted.tokens <= 1000 and calls <= 4 * 1000
+
+
+def test_a_small_prompt_is_not_taken_for_a_cut_one() -> None:
+    assert not was_cut(2000, 700, 16384)
+    assert was_cut(12_000, 700, 16384)
 
 
 def test_what_stands_before_the_newest_question_does_not_change_with_it() -> None:

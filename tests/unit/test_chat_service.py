@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from assistant import protocol
-from assistant.base import Hit, Position, Range
-from assistant.chat.attachments import Attached, Resolution, Surroundings, resolve
+from assistant.base import Hit
+from assistant.chat.attachments import Attached, Resolution
 from assistant.chat.service import ChatAnswer, ChatJob, ChatService
 from assistant.engine.base import ChatMessage, Choice, GenerationStats, RunnerOptions, Token
 from assistant.engine.tokens import TokenEstimator
@@ -58,13 +57,15 @@ def answer(
     script: Callable[[Stream], None] | None,
     partials: list[tuple[str, str]] | None = None,
     window: int = 4096,
+    engine: ScriptedEngine | None = None,
+    estimator: TokenEstimator | None = None,
 ) -> tuple[ChatAnswer, ScriptedEngine]:
-    engine = ScriptedEngine()
+    engine = engine or ScriptedEngine()
 
     async def run() -> ChatAnswer:
         reason = "Ollama does not answer."
         choice = Choice(engine, QWEN if script else None, RunnerOptions(window), 256, reason)
-        service = ChatService(TokenEstimator())
+        service = ChatService(estimator or TokenEstimator())
         seen = partials if partials is not None else []
         task = asyncio.ensure_future(
             service.answer(asked, choice, project, lambda *part: seen.append(part))
@@ -164,6 +165,63 @@ def test_a_prompt_that_the_engine_cut_is_reported() -> None:
     assert any("beginning of the prompt" in dropped for dropped in found.dropped)
 
 
+def test_nothing_is_learnt_from_a_prompt_that_was_cut() -> None:
+    estimator = TokenEstimator()
+    before = estimator.bytes_per_token(QWEN.name)
+    item = Attached("a.py:1-900", "x = 1\n" * 900, "a.py", 1, 900)
+
+    def script(stream: Stream) -> None:
+        stream.write("ok")
+        stream.end(GenerationStats(prompt_tokens=90, output_tokens=1))
+
+    asked = job(resolution=Resolution(attached=(item,)))
+    found, _ = answer(asked, Project(), script, window=4096, estimator=estimator)
+    assert any("beginning of the prompt" in dropped for dropped in found.dropped)
+    assert estimator.bytes_per_token(QWEN.name) == before
+
+
+class CountingEngine(ScriptedEngine):
+    """Counts one token per character, three times what is guessed."""
+
+    async def count_tokens(self, model: str, text: str) -> int | None:
+        return len(text)
+
+
+def test_where_the_engine_counts_its_count_decides() -> None:
+    item = Attached("a.py:1-900", "\n".join(["x = 1"] * 900), "a.py", 1, 900)
+    asked = job(resolution=Resolution(attached=(item,)))
+    found, engine = answer(asked, Project(), say("ok"), engine=CountingEngine())
+    messages = engine.streams[0].request.messages  # type: ignore[union-attr]
+    sent = sum(len(m.content) for m in messages)
+    assert 1000 < sent <= 4096 - 256
+    assert any("of 900" in dropped for dropped in found.dropped)
+
+
+def test_an_answer_that_reached_its_longest_length_says_so() -> None:
+    def script(stream: Stream) -> None:
+        stream.write("The circle")
+        stats = GenerationStats(prompt_tokens=200, output_tokens=256)
+        stream.tokens.put_nowait(Token("", stop_reason="length", stats=stats))
+
+    found, _ = answer(job(), Project(), script)
+    assert found.dropped == ("the end of the answer: it was stopped after 256 tokens",)
+
+
+def test_what_was_asked_of_the_index_in_vain_is_said() -> None:
+    asked = job(retrieve=False, resolution=Resolution(symbols=("Nowhere", "Circle")))
+    found, _ = answer(asked, Project(), say("ok"))
+    assert found.dropped == ("@symbol:Nowhere: no such definition is indexed",)
+    assert [s.path for s in found.sources] == ["shapes.py"]
+    asked = job(retrieve=False, resolution=Resolution(wants_codebase=True))
+    found, _ = answer(asked, Project(indexed=False), say("ok"))
+    assert any(":AIIndex" in dropped for dropped in found.dropped)
+
+
+def test_without_a_model_the_index_is_asked_even_where_retrieval_is_off() -> None:
+    found, _ = answer(job(retrieve=False), Project(), None)
+    assert "`shapes.py:4` class Circle" in found.text and found.sources
+
+
 def test_a_failing_engine_is_raised_as_it_is() -> None:
     def script(stream: Stream) -> None:
         stream.write("half ")
@@ -176,94 +234,3 @@ def test_a_failing_engine_is_raised_as_it_is() -> None:
 def test_an_empty_answer_is_said() -> None:
     with pytest.raises(RequestFailed, match="answered nothing"):
         answer(job(), Project(), say("  \n"))
-
-
-# -- attachments ------------------------------------------------------------------------
-
-
-def around(**changes: Any) -> Surroundings:
-    fields: dict[str, Any] = {
-        "read_document": lambda uri: None,
-        "read_file": lambda path: path.read_text(),
-        "is_secret": lambda path: path.name == ".env",
-        "language_for": lambda path: "python",
-        "function_at": lambda language, text, line: (1, 3),
-        "diff": lambda root: "",
-        **changes,
-    }
-    return Surroundings(**fields)
-
-
-def attach(kind: str, root: Path, **fields: Any) -> Resolution:
-    item = protocol.Attachment(kind=kind, **fields)  # type: ignore[arg-type]
-    return resolve([item], root, around())
-
-
-def lines(first: int, last: int) -> Range:
-    return Range(start=Position(line=first, character=0), end=Position(line=last, character=0))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "a.py").write_text("one\ntwo\nthree\nfour\n")
-    (tmp_path / ".env").write_text("TOKEN=1\n")
-    return tmp_path
-
-
-def test_a_file_by_name_is_attached_whole(root: Path) -> None:
-    (item,) = attach("file", root, name="a.py").attached
-    assert (item.label, item.text, item.path) == ("a.py:1-4", "one\ntwo\nthree\nfour", "a.py")
-
-
-def test_a_selection_is_its_lines_and_a_function_what_stands_around_the_cursor(root: Path) -> None:
-    uri = f"file://{root}/a.py"
-    (item,) = attach("selection", root, uri=uri, range=lines(1, 3)).attached
-    assert (item.label, item.text) == ("a.py:2-3", "two\nthree")
-    (item,) = attach("function", root, uri=uri, range=lines(2, 2)).attached
-    assert (item.label, item.text) == ("a.py:2-3", "two\nthree")
-
-
-def test_where_there_is_no_function_the_whole_file_is_meant(root: Path) -> None:
-    where = protocol.Attachment(kind="function", uri=f"file://{root}/a.py", range=lines(0, 0))
-    found = resolve([where], root, around(function_at=lambda language, text, line: None))
-    assert found.attached[0].label == "a.py:1-4"
-
-
-def test_unsaved_text_wins_over_the_file(root: Path) -> None:
-    item = protocol.Attachment(kind="buffer", uri=f"file://{root}/a.py")
-    found = resolve([item], root, around(read_document=lambda uri: "unsaved\n"))
-    assert found.attached[0].text == "unsaved"
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        (".env", "looks like a secret"),
-        ("../outside.py", "outside the project"),
-        ("/etc/passwd", "outside the project"),
-        ("nowhere.py", "no such file"),
-    ],
-)
-def test_what_may_not_or_can_not_be_read_is_refused_in_words(
-    root: Path, name: str, said: str
-) -> None:
-    (root.parent / "outside.py").write_text("x")
-    found = attach("file", root, name=name)
-    assert not found.attached and said in found.refused[0]
-
-
-def test_a_link_out_of_the_project_is_refused(root: Path) -> None:
-    (root / "link.py").symlink_to("/etc/hostname")
-    assert "outside" in attach("file", root, name="link.py").refused[0]
-
-
-def test_the_rest(root: Path) -> None:
-    assert attach("codebase", root).wants_codebase
-    assert attach("symbol", root, name="Circle").symbols == ("Circle",)
-    assert "nothing is changed" in attach("diff", root).refused[0]
-    changed = resolve(
-        [protocol.Attachment(kind="diff")], root, around(diff=lambda root: "-a\n+b\n")
-    )
-    assert changed.attached[0].text == "-a\n+b\n"
-    assert attach("diagnostics", root, text="E1").attached[0].text == "E1"
-    assert attach("diagnostics", root).refused
