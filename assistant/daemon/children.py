@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from assistant import paths
@@ -108,7 +109,14 @@ class Child:
 
     async def _start(self) -> Session:
         paths.private_dir(paths.log_path().parent)
-        env = dict(os.environ, ASSISTANT_LOG_LEVEL=self._log_level, TOKENIZERS_PARALLELISM="false")
+        package = str(Path(__file__).resolve().parents[2])
+        import_path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        env = dict(
+            os.environ,
+            ASSISTANT_LOG_LEVEL=self._log_level,
+            TOKENIZERS_PARALLELISM="false",
+            PYTHONPATH=import_path,
+        )
         with paths.log_path().open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -120,6 +128,7 @@ class Child:
                 stderr=stderr,
                 limit=framing.MAX_LINE_BYTES,
                 env=env,
+                cwd="/",  # "-m" imports from it first: never a project's own numpy.py
                 start_new_session=True,
             )
         assert process.stdin is not None and process.stdout is not None
